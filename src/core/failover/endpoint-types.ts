@@ -1,0 +1,194 @@
+/**
+ * What goes into a relationship's endpoint and what comes out: the engine computes, the shell acts.
+ * An "endpoint" is one server's side of one relationship (failover specification, abbreviations).
+ */
+import type { OutMessage, FailoverMessage, RejectReason, ServerState, WireProfile } from '../../wire/failover/messages.ts';
+import type { EpochSec, Ip4, MonoMs, Now, Sec } from '../../wire/units.ts';
+import type { AvailableState, Binding } from '../bindings/binding.ts';
+import type { ProtocolRole, RelationshipMode } from '../config/model.ts';
+
+/** The parameters of a relationship in the engine's units. A change of configuration replaces the whole value. */
+export interface EndpointConfig {
+  readonly name: string;
+  readonly id: string;
+  readonly role: ProtocolRole;
+  readonly mode: RelationshipMode;
+  /** HotStandby: whether this server answers. */
+  readonly isActive: boolean;
+  /** LoadBalance: the primary's share, 0..100. HotStandby: the standby's reserve, 0..100. */
+  readonly percentage: number;
+  readonly mcltSec: Sec;
+  readonly autoPartnerDownSec: Sec | undefined;
+  readonly profile: WireProfile;
+  readonly scopeIds: readonly Ip4[];
+  /** A non-responsible server answers a DISCOVER with `secs` above this, or unanswered for as long (design, part 3). */
+  readonly loadBalanceMaxSec: Sec;
+}
+
+/** Limits and waits of the engine, in one place. The defaults are those for a partner of our own kind. */
+export interface EndpointLimits {
+  /** tReceive that we advertise: 10 s between Twinlease servers, 60 s toward foreign partners (specification 1.9). */
+  readonly receiveTimerSec: Sec;
+  /** max-unacked-bndupd that we advertise. */
+  readonly unackedMax: number;
+  /** STARTUP waits for contact; the long one when we were down longer than MCLT (specification 4.3). */
+  readonly startupWaitSec: Sec;
+  readonly startupWaitLongSec: Sec;
+  /** Between attempts to connect (primary). */
+  readonly redialMs: number;
+  /** From TCP up to CONNECT/CONNECTACK + STATE. */
+  readonly handshakeMs: number;
+  /** S, the least skew allowance (specification 1.11). */
+  readonly skewAllowanceSec: Sec;
+  readonly skewRefuseSec: Sec;
+  readonly skewAlarmSec: Sec;
+  /** Between two looks at the balance of available addresses. */
+  readonly balanceEveryMs: number;
+  /** A move of addresses begins when a side is off its share by more than this part of all available ones, percent. */
+  readonly balanceTolerancePercent: number;
+  /** How often the time of last operation is made durable (specification 4.3). */
+  readonly lastOperationalEverySec: Sec;
+  /** Updates in one BNDUPD (own profile). */
+  readonly updatesPerMessageMax: number;
+  /** Rejected updates are compared and sent again after this. */
+  readonly resendAfterRejectSec: Sec;
+}
+
+/** What an endpoint keeps durably beside the bindings; absolute state, one log record. */
+export interface RelationshipRecord {
+  readonly name: string;
+  /** Configuration id of the relationship that the record belongs to; another id means the record is an old one. */
+  readonly id: string;
+  /** Never `startup`, `paused` or `shutdown`: the state to come back to. */
+  readonly state: ServerState;
+  readonly stateSinceAt: EpochSec;
+  readonly partnerState: ServerState | undefined;
+  readonly partnerFlags: number;
+  readonly partnerStateAt: EpochSec;
+  /** P of specification 5.5: entry into PARTNER-DOWN or the operator's time; kept after leaving it while waits run. */
+  readonly partnerDownAt: EpochSec;
+  readonly lastOperationalAt: EpochSec;
+  /** Greatest skew measured, seconds. */
+  readonly skewSec: Sec;
+  /** Largest MCLT in force until `mcltWasUntilAt` (specification 6.5). */
+  readonly mcltWasSec: Sec;
+  readonly mcltWasUntilAt: EpochSec;
+  readonly partnerStoreId: Uint8Array | undefined;
+  readonly partnerSequence: number;
+  /** True until UPDDONE when everything must be asked for (lost store, unknown partner). */
+  readonly wantsAll: boolean;
+  /** RECOVER-WAIT ends here (wall clock); 0 when none runs. */
+  readonly recoverWaitUntilAt: EpochSec;
+  /** Scopes added to a live relationship that stay silent here until their UPDDONE. */
+  readonly silentScopeIds: readonly Ip4[];
+  /** The called server of a new relationship: serves as PARTNER-DOWN while the new half recovers (specification 4.3). */
+  readonly holdsAllData: boolean;
+}
+
+export type EndpointInput =
+  /** Process start, after the store was replayed. */
+  | { readonly kind: 'start' }
+  /** The link is up (TCP, and TLS where used). */
+  | { readonly kind: 'connected'; readonly dialled: boolean }
+  | { readonly kind: 'dial-failed'; readonly why: string }
+  | { readonly kind: 'disconnected'; readonly why: string }
+  | { readonly kind: 'message'; readonly message: FailoverMessage }
+  | { readonly kind: 'timer' }
+  | { readonly kind: 'command'; readonly command: EndpointCommand }
+  /** New parameters, or scopes added and removed; `newScopeIds` are those added while the relationship lives. */
+  | { readonly kind: 'reconfigured'; readonly config: EndpointConfig; readonly newScopeIds: readonly Ip4[] }
+  /** The binding of an address of this relationship was changed by serving or an operator, and must reach the partner. */
+  | { readonly kind: 'binding-changed'; readonly address: Ip4 }
+  /** Client interfaces of these scopes are down here. */
+  | { readonly kind: 'unserved-scopes'; readonly scopeIds: readonly Ip4[] };
+
+export type EndpointCommand =
+  | { readonly kind: 'partner-down'; readonly sinceAt?: EpochSec }
+  /** Orderly stop: SHUTDOWN is announced, the connection closed. */
+  | { readonly kind: 'shutdown' }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'resume' }
+  /** Ask the partner for everything (operator, restored backup). */
+  | { readonly kind: 'recover-all' };
+export type CommandResult = { readonly kind: 'done' } | { readonly kind: 'nothing-to-do' } | { readonly kind: 'refused'; readonly why: 'state' };
+
+/** Everything the engine wants done, in order. The shell saves before it sends. */
+export type Effect =
+  /** Append the present state of this address's binding to the log. */
+  | { readonly kind: 'save-binding'; readonly address: Ip4 }
+  | { readonly kind: 'save-relationship'; readonly record: RelationshipRecord }
+  /** Leaves after everything saved so far is durable; in order with the other `send`s. */
+  | { readonly kind: 'send'; readonly message: OutMessage }
+  /** Leaves at once, never waits for the log (CONTACT). */
+  | { readonly kind: 'send-now'; readonly message: OutMessage }
+  | { readonly kind: 'dial' }
+  /** After the sends before it have left. */
+  | { readonly kind: 'close'; readonly why: string }
+  /** For the operator; `code` is an entry of the catalogue. */
+  | { readonly kind: 'event'; readonly code: string; readonly slots: Readonly<Record<string, string | number>> };
+
+/** What serving asks of the relationship of a scope. All answers hold for this moment only. */
+export interface Rights {
+  readonly relationshipName: string | undefined;
+  /** Which of the two kinds of available address is ours. */
+  readonly own: AvailableState;
+  /** Specification 4.1: `all`, `renew` (REQUEST in RENEWING or REBINDING only) or `none`. */
+  service(now: Now, scopeId: Ip4): { readonly serves: 'all' | 'renew' | 'none'; readonly why: string };
+  /**
+   * Whether this server is the one to answer a DISCOVER (or an INIT-REBOOT) now: hash, mode, `secs`, the time the same client
+   * has repeated it unanswered (ms), a partner without addresses or without its interface. Only asked when `serves` is `all`.
+   */
+  answers(now: Now, ask: AnswerAsk): { readonly yes: boolean; readonly why: string };
+  /** Whether an address may go to a *new* client now (specification 5.5). `available` is our own or the partner's. */
+  mayAllocate(now: Now, binding: Binding): boolean;
+  /** From when the partner's available addresses may be used; undefined while that is not foreseeable. */
+  partnersUsableAt(now: Now): EpochSec | undefined;
+  /** The lease time bound of specification 6.2 applied: at most `desired`. `binding` is the client's own binding or undefined. */
+  grantSec(now: Now, desired: Sec, binding: Binding | undefined): Sec;
+  /** The potential expiration to send for a grant: t + D + granted/2, at least LET, never below the one sent before. */
+  potentialEndAt(now: Now, desired: Sec, granted: Sec, binding: Binding): EpochSec;
+  /** In NORMAL and authoritative enough to NAK what is unknown. */
+  isNormal(): boolean;
+  /** Whether lease ends are acted on here now (clock trouble, an `isc` primary's right). */
+  mayExpire(now: Now): boolean;
+}
+
+export interface AnswerAsk {
+  readonly scopeId: Ip4;
+  /** RFC 3074 bucket of the client, 0..255. */
+  readonly bucket: number;
+  readonly secs: number;
+  readonly unansweredMs: number;
+}
+
+/** For operators: `failover status`, GetByName. */
+export interface EndpointStatus {
+  readonly name: string;
+  readonly state: ServerState;
+  readonly stateSinceAt: EpochSec;
+  readonly partnerState: ServerState | undefined;
+  readonly partnerStateAt: EpochSec;
+  readonly isConnected: boolean;
+  /** TCP + CONNECT/CONNECTACK + the partner's STATE (specification 1.8). */
+  readonly isCommunicating: boolean;
+  readonly skewSec: number;
+  readonly unackedUpdates: number;
+  readonly dirtyBindings: number;
+  readonly partnerDownAt: EpochSec;
+  readonly recoverWaitUntilAt: EpochSec;
+  readonly autoPartnerDownAt: EpochSec;
+  readonly silentScopeIds: readonly Ip4[];
+  readonly lastReject: { readonly address: Ip4; readonly reason: RejectReason; readonly at: EpochSec } | undefined;
+}
+
+/** The endpoint itself, as the pipeline holds it. Made by `makeEndpoint` in `endpoint.ts`. */
+export interface Endpoint {
+  readonly rights: Rights;
+  step(now: Now, input: EndpointInput): readonly Effect[];
+  /** The result of the last `command` input. */
+  readonly commandResult: CommandResult;
+  /** When `timer` wants to be called; undefined is never. */
+  readonly deadlineMs: MonoMs | undefined;
+  record(): RelationshipRecord;
+  status(now: Now): EndpointStatus;
+}
