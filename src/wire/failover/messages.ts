@@ -94,6 +94,23 @@ export interface BindingUpdate {
   readonly replyOptions?: Uint8Array | undefined;
   /** Options 31 to 41 of [MS-DHCPF], raw, by code; `msft` profile, and 40 (policy name, UTF-8) also in `twinlease`. */
   readonly vendorUse?: ReadonlyMap<number, Uint8Array> | undefined;
+  /** `msft` only: the scope of the address, which Windows writes before the hardware address (specification 3.3). */
+  readonly scopeId?: Ip4 | undefined;
+  /** `msft` only: the IP-flags byte, whose bits mean something else there; `ipFlags` is then absent (specification 3.3). */
+  readonly vendorFlags?: number | undefined;
+}
+
+/**
+ * A group of a BNDUPD that is not a usable update, but that the draft answers with a reject instead of closing the
+ * connection: no address or binding-status, a status that is none, a malformed client (specification 5.4, tests 1 and 3).
+ */
+export interface UnreadableUpdate {
+  /** Place among all groups of the message, readable or not; answers go back in that order (specification 1.14). */
+  readonly index: number;
+  /** 0.0.0.0 when the group had no address. */
+  readonly address: Ip4;
+  readonly rejectReason: RejectReason;
+  readonly message: string;
 }
 
 export interface BindingAnswer {
@@ -114,7 +131,12 @@ export type FailoverMessage = Head &
   (
     | { readonly kind: 'poolreq' }
     | { readonly kind: 'poolresp'; readonly addressesTransferred: number }
-    | { readonly kind: 'bndupd'; readonly updates: readonly BindingUpdate[] }
+    | {
+        readonly kind: 'bndupd';
+        readonly updates: readonly BindingUpdate[];
+        /** Only from the reader, and only when there are any: each is to be answered with its reject reason. */
+        readonly unreadable?: readonly UnreadableUpdate[] | undefined;
+      }
     | { readonly kind: 'bndack'; readonly answers: readonly BindingAnswer[] }
     | {
         readonly kind: 'connect';
@@ -125,9 +147,14 @@ export type FailoverMessage = Head &
         readonly protocolVersion?: number | undefined;
         readonly tlsRequest?: number | undefined;
         readonly mcltSec?: Sec | undefined;
-        /** 32 bytes; bucket b is byte b >> 3, bit b & 7 (specification 8.2). */
+        /**
+         * 32 bytes; bucket b is byte b >> 3, bit b & 7 (specification 8.2). A set bit means that the primary serves the
+         * bucket, whatever the profile: the codec turns the bits round for `draft`. Absent also when it was not 32 bytes.
+         */
         readonly hashBuckets?: Uint8Array | undefined;
         readonly store?: StoreMark | undefined;
+        /** What the sender remembers of the *receiver's* store: one that is behind it, or has another id, is an old one. */
+        readonly remembered?: StoreMark | undefined;
       }
     | {
         readonly kind: 'connectack';
@@ -140,6 +167,8 @@ export type FailoverMessage = Head &
         readonly rejectReason?: RejectReason | undefined;
         readonly message?: string | undefined;
         readonly store?: StoreMark | undefined;
+        /** What the sender remembers of the *receiver's* store: one that is behind it, or has another id, is an old one. */
+        readonly remembered?: StoreMark | undefined;
       }
     /** `scopeIds`: option 30, only these scopes are wanted (own and `msft` profile). */
     | { readonly kind: 'updreq'; readonly scopeIds?: readonly Ip4[] | undefined }
@@ -161,7 +190,11 @@ export type FailoverMessage = Head &
   );
 export type MessageKind = FailoverMessage['kind'];
 /** A message as the engine makes it: the shell stamps `sentAt` when the bytes leave. */
-export type OutMessage = FailoverMessage extends infer M ? (M extends FailoverMessage ? Omit<M, 'sentAt'> : never) : never;
+export type OutMessage = FailoverMessage extends infer M
+  ? M extends FailoverMessage
+    ? Omit<M, 'sentAt'>
+    : never
+  : never;
 
 export const MESSAGE_NUMBERS = {
   poolreq: 1,
