@@ -36,6 +36,8 @@ export interface Operation<P = unknown, R = unknown> {
   readonly params: z.ZodType<P>;
   readonly result: z.ZodType<R>;
   readonly changes: boolean;
+  /** The question that a door with a person in front of it asks first, unless Force is given (management specification 1.9). */
+  confirm?(params: P): string | undefined;
   run(context: OperationContext, params: P): Promise<Outcome<R | WhatIfReport>>;
 }
 

@@ -60,6 +60,8 @@ export interface ConfigChange {
   readonly forgotten?: readonly Ip4[];
   /** Records of relationships made by this change start like this (specification 4.3). */
   readonly newRelationships?: readonly { readonly name: string; readonly holdsAllData: boolean }[];
+  /** Scopes added to a live relationship that are silent here until their UPDDONE: those of the server that was not called. */
+  readonly silentScopeIds?: readonly Ip4[];
   /** Two-server change records that must be durable together with the revision. */
   readonly transactions?: readonly TransactionRecord[];
 }

@@ -36,6 +36,8 @@ export interface StoreLimits {
   readonly snapshotEveryBytes: number;
   /** Records waiting in memory; `append` refuses beyond (the caller sheds). */
   readonly waitingBytesMax: number;
+  /** Copied out of a section at once by a snapshot; 1 MiB unless given. */
+  readonly snapshotChunkBytes?: number;
 }
 
 export interface ReplayResult {
@@ -47,6 +49,8 @@ export interface ReplayResult {
   readonly tornBytes: number;
   readonly snapshotSequence: number;
   readonly isNew: boolean;
+  /** Words about a newest snapshot that was damaged, so that an older one with its log was used. */
+  readonly fellBack?: string;
 }
 
 /** What replay calls, in order: sections of the snapshot, its extra records, then every record of later frames. */
@@ -65,6 +69,7 @@ export interface Store {
   /**
    * Puts a record (kind octet and payload; copied) into the open frame and answers its sequence. The commit begins by itself:
    * at once when none is in flight and `kick` is called, else when the one in flight is done.
+   * Answers -1 when `waitingBytesMax` would be passed, after a failure and after `close`: the record was not taken.
    */
   append(record: Uint8Array): number;
   /** Ends a batch of appends: starts the commit unless one is in flight. */

@@ -105,8 +105,8 @@ export interface PoolCounts {
  */
 export interface BindingTable {
   /**
-   * Adds a pool or gives it a new shape. Bindings are kept whatever the shape; never-used addresses of a new pool belong to
-   * `initialOwner`. Addresses that leave the pool keep their binding and are no longer found by `nextFree`.
+   * Adds a pool or gives it a new shape. Bindings are kept whatever the shape; addresses without a record that enter the pool
+   * belong to `initialOwner`. Addresses that leave the pool keep their binding and are no longer found by `nextFree`.
    */
   setPool(shape: PoolShape, initialOwner: AvailableState): void;
   /** Forgets the pool and every binding of the scope. */
@@ -134,10 +134,18 @@ export interface BindingTable {
    */
   nextFree(scopeId: Ip4, owner: AvailableState, skip?: (address: Ip4) => boolean, limit?: number): Ip4 | undefined;
   counts(scopeId: Ip4): PoolCounts;
+  /** Number of bindings of the scope with `dirty` set. */
+  dirtyCount(scopeId: Ip4): number;
 
-  /** Addresses with state `active` whose lease ended before `at`, oldest first, at most `limit`. They stay due until changed. */
-  takeDue(at: EpochSec, limit: number): Ip4[];
-  /** The earliest lease end of an active binding that is not infinite; undefined when there is none. May be up to 1 s early. */
+  /**
+   * Addresses with state `active` whose lease ended at or before `at`, oldest first, at most `limit`. They stay due
+   * until changed: who acts only on some scopes says so with `isWanted`, so that the others do not fill the answer.
+   */
+  takeDue(at: EpochSec, limit: number, isWanted?: (scopeId: Ip4) => boolean): Ip4[];
+  /**
+   * The earliest lease end of an active binding that is not infinite; undefined when there is none. It may be early, never late
+   * (exact in small tables): a caller that then finds nothing due asks again, and the answer lies after the `at` it gave.
+   */
   dueAt(): EpochSec | undefined;
 
   /** Addresses (with a record) of the scope in ascending order, from `from` on, at most `limit`; for listings and full updates. */
@@ -148,7 +156,7 @@ export interface BindingTable {
   scanAll(scopeId: Ip4, from: Ip4, limit: number): Binding[];
   /** Addresses with `dirty` set in the scope, ascending from `from`, at most `limit`. */
   scanDirty(scopeId: Ip4, from: Ip4, limit: number): Ip4[];
-  /** Addresses of the pool in state expired, released or reset, ascending from `from`, at most `limit`. */
+  /** Addresses of the scope, also outside the pool, in state expired, released or reset, ascending from `from`, at most `limit`. */
   scanTransitory(scopeId: Ip4, from: Ip4, limit: number): Ip4[];
   /** Makes every address of the scope available to `owner` that is available now (a new relationship; specification 4.3). */
   giveAll(scopeId: Ip4, owner: AvailableState): void;
@@ -166,12 +174,19 @@ export interface SnapshotSection {
 }
 
 export interface SnapshotSource {
-  /** From now to `endCopy` freed storage of variable length is not reused and no section moves. */
+  /**
+   * From now to `endCopy` freed storage of variable length is not reused and no section moves. Sections may be copied in any
+   * order and in pieces, each at most once, but in whole 32-bit words.
+   */
   beginCopy(): readonly SnapshotSection[];
   endCopy(): void;
   /**
    * Takes back what was copied. Only whole records are trusted: indexes, lists and counts are made anew, and a torn
-   * record is put right by the replay that follows. Answers why when the sections are not of a known layout.
+   * record is put right by the replay that follows. Only scopes that are set at the time are taken back, each as it was copied and
+   * then given the shape it was set with; whatever the table held else is forgotten. Answers why, and changes nothing, when
+   * the sections are not of a known layout.
    */
-  restore(sections: readonly { readonly name: string; readonly bytes: Uint8Array }[]): { kind: 'ok' } | { kind: 'bad'; why: string };
+  restore(
+    sections: readonly { readonly name: string; readonly bytes: Uint8Array }[],
+  ): { kind: 'ok' } | { kind: 'bad'; why: string };
 }

@@ -83,6 +83,11 @@ export interface RelationshipRecord {
   readonly silentScopeIds: readonly Ip4[];
   /** The called server of a new relationship: serves as PARTNER-DOWN while the new half recovers (specification 4.3). */
   readonly holdsAllData: boolean;
+  /**
+   * When one of the two stores was found lost or old; leases of before may have been extended by the server that forgot it, so
+   * they are taken for over only when the greatest potential expiry, MCLT and the skew allowance have passed. 0 or absent: never.
+   */
+  readonly lossAt?: EpochSec;
 }
 
 export type EndpointInput =
@@ -95,7 +100,10 @@ export type EndpointInput =
   | { readonly kind: 'message'; readonly message: FailoverMessage }
   | { readonly kind: 'timer' }
   | { readonly kind: 'command'; readonly command: EndpointCommand }
-  /** New parameters, or scopes added and removed; `newScopeIds` are those added while the relationship lives. */
+  /**
+   * New parameters, or scopes added and removed. `newScopeIds` are the added scopes whose data the *partner* holds: this half
+   * is silent for them until it has them. The called server, which holds the data, gives an empty list.
+   */
   | { readonly kind: 'reconfigured'; readonly config: EndpointConfig; readonly newScopeIds: readonly Ip4[] }
   /** The binding of an address of this relationship was changed by serving or an operator, and must reach the partner. */
   | { readonly kind: 'binding-changed'; readonly address: Ip4 }
@@ -151,6 +159,11 @@ export interface Rights {
   isNormal(): boolean;
   /** Whether lease ends are acted on here now (clock trouble, an `isc` primary's right). */
   mayExpire(now: Now): boolean;
+  /**
+   * Whether an expired or released address may go back to its *own* client (the "undo" of specification 5.2): forbidden once
+   * the partner may have been told, until it answered. Absent: always.
+   */
+  mayRevive?(now: Now, binding: Binding): boolean;
 }
 
 export interface AnswerAsk {
@@ -189,6 +202,8 @@ export interface Endpoint {
   readonly commandResult: CommandResult;
   /** When `timer` wants to be called; undefined is never. */
   readonly deadlineMs: MonoMs | undefined;
+  /** While false nothing expires and no address changes hands (design, part 2 "Two clocks"). */
+  setClockTrusted(isTrusted: boolean): void;
   record(): RelationshipRecord;
   status(now: Now): EndpointStatus;
 }

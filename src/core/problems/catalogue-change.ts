@@ -135,6 +135,12 @@ export const CHANGE_PROBLEMS = {
     action: 'Enter it on the other server. On a cloned machine, delete the identity directory, start the server, and repeat.',
     http: 409,
   },
+  'pair/host-missing': {
+    severity: 'error',
+    text: 'The host of the inviting server is missing.',
+    why: 'The one-time code proves who the other server is, not where it is.',
+    action: 'Give the host name or address of the inviting server, with its port where it is not 647.',
+  },
   'pair/unreachable': {
     severity: 'error',
     text: 'The inviting server {host}, port {port}, cannot be reached: {why}.',
@@ -169,6 +175,18 @@ export const CHANGE_PROBLEMS = {
     why: 'Somebody mistyped it, or somebody guesses.',
     action: 'Enter the code as it was shown. If it was not you, let it end and look who is at this address.',
     http: 403,
+  },
+  'failover/removed-alone': {
+    severity: 'warning',
+    text: 'Failover relationship {name} was removed on DHCP server {server} only; partner {partner} was not reached ({why}).',
+    why: 'The partner may still serve its part of the addresses. They stay untouched here until it has heard of the removal, and one MCLT more.',
+    action: 'Nothing, if the partner is gone for good or comes back by itself: it is told then, and disables the scopes there.',
+  },
+  'failover/removed-undrained': {
+    severity: 'warning',
+    text: 'The last leases of partner {partner} in failover relationship {name} did not reach DHCP server {server}: {why}.',
+    why: 'Its part of the addresses stays untouched here until such leases must have ended.',
+    action: 'Nothing.',
   },
   'pair/removed-by-partner': {
     severity: 'warning',

@@ -73,6 +73,7 @@ export type DropCode =
   | 'no-address'
   | 'unknown-lease'
   | 'not-allowed'
+  | 'overloaded'
   | 'quarantined';
 
 /** The serving core as the pipeline sees it; made by `makeServing` in `serving.ts`. */

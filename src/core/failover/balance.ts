@@ -1,0 +1,113 @@
+/**
+ * The balance of available addresses (failover specification 2.11, 5.2 ownership moves, 8.5): how many each side should have,
+ * who gives, and which address is next. The side with too many gives; the giver stops using an address before the message
+ * leaves. A side that runs low asks with POOLREQ.
+ */
+import type { Ip4 } from '../../wire/units.ts';
+import type { PoolCounts } from '../bindings/binding.ts';
+import { type Context, event, isCommunicating, ownKind, partnersKind, put, send, type Waiting } from './context.ts';
+import type { EndpointConfig } from './endpoint-types.ts';
+import { POOLREQ_EVERY_MS } from './limits.ts';
+import { makeAvailable } from './times.ts';
+
+/** How many of `available` addresses of a scope should be the secondary's. */
+export function backupTarget(config: EndpointConfig, available: number): number {
+  if (available <= 0) return 0;
+  if (config.mode === 'HotStandby') {
+    const isStandbySecondary = (config.role === 'secondary') !== config.isActive;
+    const reserve = Math.min(Math.ceil((available * config.percentage) / 100), Math.max(available - 1, 0));
+    return isStandbySecondary ? reserve : available - reserve;
+  }
+  const share = Math.round((available * (100 - config.percentage)) / 100);
+  // Neither side runs dry while there are two addresses.
+  return available < 2 ? share : Math.min(Math.max(share, 1), available - 1);
+}
+
+/**
+ * How many addresses this side should give now; 0 when the other should give, or when the difference is within the tolerance
+ * and nobody is dry. `isExact`: without tolerance (on entering NORMAL and on POOLREQ).
+ */
+export function toGive(config: EndpointConfig, counts: PoolCounts, tolerancePercent: number, isExact: boolean): number {
+  const available = counts.free + counts.backup;
+  const target = backupTarget(config, available);
+  const missing = config.role === 'primary' ? target - counts.backup : counts.backup - target;
+  if (missing <= 0) return 0;
+  const partners = config.role === 'primary' ? counts.backup : counts.free;
+  const tolerance = Math.floor((available * tolerancePercent) / 100);
+  return isExact || partners === 0 || missing > tolerance ? missing : 0;
+}
+
+/** Plans moves for all scopes; answers how many. They are made one by one as the window allows (`nextGift`). */
+export function review(ctx: Context, isExact: boolean): number {
+  const { balance } = ctx;
+  balance.reviewAtMs = ctx.now.monoMs + ctx.limits.balanceEveryMs;
+  if (!mayBalance(ctx)) return 0;
+  let planned = 0;
+  for (const scopeId of ctx.config.scopeIds) {
+    if (ctx.record.silentScopeIds.includes(scopeId)) continue;
+    const count = toGive(ctx.config, ctx.bindings.counts(scopeId), ctx.limits.balanceTolerancePercent, isExact);
+    if (count === 0) {
+      balance.quotas.delete(scopeId);
+      continue;
+    }
+    if (!balance.quotas.has(scopeId)) event(ctx, 'failover/balance', { scopeId, count, to: 'the partner' });
+    balance.quotas.set(scopeId, count);
+    planned += count;
+  }
+  return planned;
+}
+
+/** The next address to give: it changes hands here and now, durably before its message. */
+export function nextGift(ctx: Context): Waiting | undefined {
+  const { quotas } = ctx.balance;
+  if (quotas.size === 0 || !mayBalance(ctx)) return undefined;
+  const own = ownKind(ctx);
+  for (const [scopeId, left] of quotas) {
+    const address = left > 0 ? ctx.bindings.nextFree(scopeId, own, (a) => ctx.isHeld(a) || ctx.outbox.byAddress.has(a)) : undefined;
+    const binding = address === undefined ? undefined : ctx.bindings.find(address);
+    if (address === undefined || binding === undefined || ctx.outbox.shelved.has(address)) {
+      quotas.delete(scopeId);
+      continue;
+    }
+    quotas.set(scopeId, left - 1);
+    makeAvailable(binding, partnersKind(ctx));
+    binding.dirty = true;
+    put(ctx, binding);
+    return { address, isOfJob: false, giftFrom: own };
+  }
+  return undefined;
+}
+
+/** Asks for addresses when our own share is below half of what it should be; called after allocations and by the timer. */
+export function askWhenLow(ctx: Context, scopeIds: Iterable<Ip4>): void {
+  if (!mayAsk(ctx) || ctx.now.monoMs < ctx.balance.poolreqAfterMs) return;
+  for (const scopeId of scopeIds) {
+    if (!ctx.scopeIds.has(scopeId) || !isLow(ctx, scopeId)) continue;
+    ctx.balance.poolreqAfterMs = ctx.now.monoMs + POOLREQ_EVERY_MS;
+    send(ctx, { kind: 'poolreq' });
+    return;
+  }
+}
+
+function isLow(ctx: Context, scopeId: Ip4): boolean {
+  const counts = ctx.bindings.counts(scopeId);
+  const available = counts.free + counts.backup;
+  const target = backupTarget(ctx.config, available);
+  const isPrimary = ctx.config.role === 'primary';
+  const own = isPrimary ? counts.free : counts.backup;
+  const ownTarget = isPrimary ? available - target : target;
+  return own < ownTarget && own * 2 <= ownTarget;
+}
+
+function mayBalance(ctx: Context): boolean {
+  if (ctx.mode !== 'running' || ctx.record.state !== 'normal' || !isCommunicating(ctx) || !ctx.isClockTrusted) return false;
+  // Specification 2.14-18, 8.5, 3.8: toward dhcpd and Windows only the primary gives.
+  return ctx.config.profile === 'twinlease' || ctx.config.profile === 'draft' || ctx.config.role === 'primary';
+}
+
+/** Specification 1.14: Windows drops POOLREQ, dhcpd moves addresses by itself; the draft lets only the secondary ask. */
+function mayAsk(ctx: Context): boolean {
+  if (ctx.mode !== 'running' || ctx.record.state !== 'normal' || !isCommunicating(ctx) || !ctx.isClockTrusted) return false;
+  const { profile, role } = ctx.config;
+  return profile === 'twinlease' || (profile === 'draft' && role === 'secondary');
+}

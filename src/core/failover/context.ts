@@ -1,0 +1,309 @@
+/**
+ * What the parts of one endpoint share: configuration, durable record, link, queues and the effects of the step in progress.
+ * Also the few verbs that all of them use. The rule "save before send" is kept here: `send` puts the record in front of itself.
+ */
+import type {
+  BindingState,
+  FailoverMessage,
+  OutMessage,
+  RejectReason,
+  ServerState,
+  StoreMark,
+} from '../../wire/failover/messages.ts';
+import { hashBucketsForPercent, hashBucketsForSplit, BUCKET_COUNT } from '../../wire/failover/hash-buckets.ts';
+import type { EpochSec, Ip4, Now, Sec } from '../../wire/units.ts';
+import type { AvailableState, Binding, BindingTable } from '../bindings/binding.ts';
+import type { Effect, EndpointConfig, EndpointLimits, RelationshipRecord } from './endpoint-types.ts';
+import type { KeptState } from './states.ts';
+
+/** The store as the engine asks of it. */
+export interface StoreView {
+  readonly storeId: Uint8Array;
+  /** Sequence of the newest durable commit. */
+  sequence(): number;
+  /** The store was found empty though the configuration knows relationships. */
+  readonly isLostStore: boolean;
+}
+
+export type MutableRecord = { -readonly [K in keyof RelationshipRecord]: RelationshipRecord[K] };
+
+/** `open`: connected, no CONNECT/CONNECTACK yet. `established`: they are exchanged. `communicating`: the STATE is here too. */
+export type LinkPhase = 'down' | 'dialling' | 'open' | 'established' | 'communicating';
+
+export interface Link {
+  phase: LinkPhase;
+  phaseSinceMs: number;
+  connectXid: number;
+  nextXid: number;
+  lastReceivedMs: number;
+  lastSentMs: number;
+  redialAtMs: number;
+  partnerReceiveTimerSec: number;
+  partnerMaxUnacked: number;
+  isSkewAlarmed: boolean;
+  /** The partner's newest STATE on this connection, to tell a repetition from news. */
+  heard: { readonly state: ServerState; readonly sinceAt: EpochSec; readonly flags: number } | undefined;
+  /** Our store's sequence as last told. */
+  toldSequence: number;
+}
+
+/** One address of a BNDUPD that has no answer yet. */
+export interface FlightItem {
+  readonly address: Ip4;
+  readonly state: BindingState;
+  readonly potentialEndAt: EpochSec;
+  /** Set for an ownership move: whose the address was. */
+  readonly giftFrom: AvailableState | undefined;
+  /** The binding was changed here since the message was made. */
+  hasChanged: boolean;
+  /** We gave way to the partner's update (specification 5.2, duel). */
+  isDropped: boolean;
+  /** It belongs to the answer to an UPDREQ or UPDREQALL. */
+  isOfJob: boolean;
+}
+
+export interface Flight {
+  readonly items: readonly FlightItem[];
+  readonly sentMs: number;
+}
+
+/** A candidate for the next message. */
+export interface Waiting {
+  readonly address: Ip4;
+  readonly isOfJob: boolean;
+  readonly giftFrom: AvailableState | undefined;
+}
+
+/** A walk over some scopes in chunks. */
+export interface Cursor {
+  readonly scopeIds: readonly Ip4[];
+  index: number;
+  /** The pool first, then records outside it. */
+  isOutsidePool: boolean;
+  from: Ip4;
+  buffer: Ip4[];
+  isDone: boolean;
+}
+
+/** The answer to an UPDREQ or UPDREQALL in progress. */
+export interface Job {
+  readonly xid: number;
+  /** Everything, not only what is unacknowledged. */
+  readonly wantsAll: boolean;
+  /** Undefined: all scopes. */
+  readonly scopeIds: readonly Ip4[] | undefined;
+  /** Undefined while a wanted scope is not configured here yet. */
+  cursor: Cursor | undefined;
+  /** Items in flight or put back that belong to it. */
+  pending: number;
+}
+
+export interface Outbox {
+  readonly flights: Map<number, Flight>;
+  readonly byAddress: Map<Ip4, FlightItem>;
+  /** Changed addresses in the order of their change. */
+  readonly hot: Set<Ip4>;
+  /** Candidates that did not fit into the message before. */
+  readonly putBack: Waiting[];
+  /** The sweep over dirty bindings; undefined when none runs. */
+  sweep: Cursor | undefined;
+  sweepAgain: boolean;
+  job: Job | undefined;
+  /** Rejected addresses and when (monotonic) they are sent again; in the order of that time. */
+  readonly parked: Map<Ip4, number>;
+  /** Rejected for a reason that only a change of configuration or of the binding ends. */
+  readonly shelved: Set<Ip4>;
+  /** EXPIRED, RELEASED or RESET was sent and not answered, on this connection or one before (I9). */
+  readonly sentEnds: Set<Ip4>;
+}
+
+/** Our own UPDREQ or UPDREQALL without UPDDONE yet. */
+export interface Asked {
+  readonly why: 'recover' | 'conflict' | 'scopes';
+  readonly xid: number;
+  readonly scopeIds: readonly Ip4[];
+  progressMs: number;
+}
+
+export interface Balance {
+  /** Addresses still to be given in this run, by scope. */
+  readonly quotas: Map<Ip4, number>;
+  reviewAtMs: number;
+  poolreqAfterMs: number;
+}
+
+export interface Context {
+  config: EndpointConfig;
+  readonly limits: EndpointLimits;
+  readonly bindings: BindingTable;
+  readonly store: StoreView;
+  /** Addresses that must not change hands now: held by an open offer. */
+  readonly isHeld: (address: Ip4) => boolean;
+  readonly record: MutableRecord;
+  isRecordDirty: boolean;
+  now: Now;
+  effects: Effect[];
+  mode: 'new' | 'startup' | 'running' | 'paused' | 'shutdown';
+  startedAt: EpochSec;
+  /** Last moment of service in this process; 0 for none. */
+  servedAt: EpochSec;
+  /** Monotonic time of the entry into COMMUNICATIONS-INTERRUPTED in this process. */
+  interruptedMs: number;
+  startupEndsMs: number;
+  isClockTrusted: boolean;
+  savedOperationalMs: number;
+  expireAtMs: number;
+  /** RFC 3074 buckets: a set bit means that the primary serves. */
+  buckets: Uint8Array;
+  /** The MCLT that the primary told, where it is not the configured one (specification 1.8, step 7). */
+  adoptedMcltSec: Sec | undefined;
+  unservedHere: ReadonlySet<Ip4>;
+  unservedThere: ReadonlySet<Ip4>;
+  measuredSkewSec: Sec;
+  lastReject: { readonly address: Ip4; readonly reason: RejectReason; readonly at: EpochSec } | undefined;
+  readonly link: Link;
+  readonly outbox: Outbox;
+  asked: Asked | undefined;
+  readonly balance: Balance;
+  scopeIds: ReadonlySet<Ip4>;
+}
+
+export const FOREVER_MS = Number.POSITIVE_INFINITY;
+
+type Bodies<M> = M extends OutMessage ? Omit<M, 'xid'> : never;
+/** A message before it has its xid. */
+export type Body = Bodies<OutMessage>;
+
+export function emptyLink(): Link {
+  return {
+    phase: 'down',
+    phaseSinceMs: 0,
+    connectXid: -1,
+    nextXid: 1,
+    lastReceivedMs: 0,
+    lastSentMs: 0,
+    redialAtMs: FOREVER_MS,
+    partnerReceiveTimerSec: 0,
+    partnerMaxUnacked: 0,
+    isSkewAlarmed: false,
+    heard: undefined,
+    toldSequence: -1,
+  };
+}
+
+export function emptyOutbox(): Outbox {
+  return {
+    flights: new Map(),
+    byAddress: new Map(),
+    hot: new Set(),
+    putBack: [],
+    sweep: undefined,
+    sweepAgain: false,
+    job: undefined,
+    parked: new Map(),
+    shelved: new Set(),
+    sentEnds: new Set(),
+  };
+}
+
+export function ownKind(ctx: Context): AvailableState {
+  return ctx.config.role === 'primary' ? 'free' : 'backup';
+}
+
+export function partnersKind(ctx: Context): AvailableState {
+  return ctx.config.role === 'primary' ? 'backup' : 'free';
+}
+
+/** What this server is now; `record.state` is what it comes back to. */
+export function stateOf(ctx: Context): ServerState {
+  return ctx.mode === 'running' ? ctx.record.state : ctx.mode === 'new' ? 'startup' : ctx.mode;
+}
+
+/** The record's state with its narrower type: `makeEndpoint` lets no passing state in. */
+export function keptState(ctx: Context): KeptState {
+  return ctx.record.state as KeptState;
+}
+
+export function isCommunicating(ctx: Context): boolean {
+  return ctx.link.phase === 'communicating';
+}
+
+/** S of specification 1.11. */
+export function allowanceSec(ctx: Context): Sec {
+  return Math.max(ctx.limits.skewAllowanceSec, ctx.record.skewSec) as Sec;
+}
+
+/** The MCLT for grants. */
+export function mcltSec(ctx: Context): Sec {
+  return ctx.adoptedMcltSec ?? ctx.config.mcltSec;
+}
+
+/** The MCLT for waits counted from `fromAt`: the largest that a lease granted before may have had (specification 6.5). */
+export function waitMcltSec(ctx: Context, fromAt: EpochSec): Sec {
+  const present = Math.max(mcltSec(ctx), ctx.config.mcltSec);
+  return (fromAt < ctx.record.mcltWasUntilAt ? Math.max(present, ctx.record.mcltWasSec) : present) as Sec;
+}
+
+/** In hot standby the active server has all buckets (specification 8.5). */
+export function bucketsOf(config: EndpointConfig): Uint8Array {
+  if (config.mode === 'LoadBalance') return hashBucketsForPercent(config.percentage);
+  return hashBucketsForSplit((config.role === 'primary') === config.isActive ? BUCKET_COUNT : 0);
+}
+
+/** Marks the durable record as changed; it is saved before the next `send`, or at the end of the step. */
+export function touchRecord(ctx: Context): void {
+  ctx.isRecordDirty = true;
+}
+
+export function flushRecord(ctx: Context): void {
+  if (!ctx.isRecordDirty) return;
+  ctx.isRecordDirty = false;
+  ctx.effects.push({ kind: 'save-relationship', record: { ...ctx.record } });
+}
+
+/** Stores a binding in the table and orders its record. */
+export function put(ctx: Context, binding: Binding): void {
+  ctx.bindings.change(binding);
+  ctx.effects.push({ kind: 'save-binding', address: binding.address });
+}
+
+/** Sends in order, after everything saved so far; answers the xid used. */
+export function send(ctx: Context, body: Body, xid: number = takeXid(ctx)): number {
+  flushRecord(ctx);
+  ctx.link.lastSentMs = ctx.now.monoMs;
+  ctx.effects.push({ kind: 'send', message: { ...body, xid } as OutMessage });
+  return xid;
+}
+
+export function sendNow(ctx: Context, body: Body): void {
+  ctx.link.lastSentMs = ctx.now.monoMs;
+  ctx.effects.push({ kind: 'send-now', message: { ...body, xid: takeXid(ctx) } as OutMessage });
+}
+
+export function takeXid(ctx: Context): number {
+  const xid = ctx.link.nextXid;
+  ctx.link.nextXid = (xid + 1) >>> 0;
+  return xid;
+}
+
+export function event(ctx: Context, code: string, slots: Readonly<Record<string, string | number>>): void {
+  ctx.effects.push({ kind: 'event', code, slots: { name: ctx.config.name, ...slots } });
+}
+
+export function ownMark(ctx: Context): StoreMark | undefined {
+  return ctx.config.profile === 'twinlease' ? { storeId: ctx.store.storeId, sequence: ctx.store.sequence() } : undefined;
+}
+
+export function rememberedMark(ctx: Context): StoreMark | undefined {
+  const { partnerStoreId, partnerSequence } = ctx.record;
+  if (ctx.config.profile !== 'twinlease' || partnerStoreId === undefined) return undefined;
+  return { storeId: partnerStoreId, sequence: partnerSequence };
+}
+
+/** Whether an address is of this relationship. */
+export function isOurs(ctx: Context, address: Ip4): boolean {
+  const scopeId = ctx.bindings.scopeOf(address);
+  return scopeId !== undefined && ctx.scopeIds.has(scopeId);
+}
+
+export type Incoming<K extends FailoverMessage['kind']> = Extract<FailoverMessage, { kind: K }>;

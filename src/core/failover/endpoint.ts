@@ -1,0 +1,394 @@
+/**
+ * The failover endpoint: one server's side of one relationship, as a deterministic object (design, part 2). It takes inputs and
+ * hands back effects; this file only dispatches, keeps the order "save before send", and answers status and deadline. The rules
+ * are in its neighbours: `machine` (states), `link`, `updates` and `incoming`, `recovery`, `balance`, `expiry`, `rights`.
+ */
+import type { FailoverMessage } from '../../wire/failover/messages.ts';
+import { type EpochSec, type Ip4, type MonoMs, NEVER_AT, type Now, type Sec } from '../../wire/units.ts';
+import type { BindingTable } from '../bindings/binding.ts';
+import { askWhenLow, review } from './balance.ts';
+import {
+  bucketsOf,
+  type Context,
+  emptyLink,
+  emptyOutbox,
+  FOREVER_MS,
+  flushRecord,
+  isCommunicating,
+  mcltSec,
+  type MutableRecord,
+  ownMark,
+  send,
+  type StoreView,
+  stateOf,
+  touchRecord,
+} from './context.ts';
+import type {
+  CommandResult,
+  Endpoint,
+  EndpointCommand,
+  EndpointConfig,
+  EndpointInput,
+  EndpointLimits,
+  EndpointStatus,
+  RelationshipRecord,
+} from './endpoint-types.ts';
+import { expiryDeadlineMs, onExpiryTimer } from './expiry.ts';
+import { onUpdates } from './incoming.ts';
+import { initialRecord } from './initial-record.ts';
+import {
+  closeForGood,
+  cut,
+  dial,
+  linkDeadlineMs,
+  noteMclt,
+  onAnyMessage,
+  onConnect,
+  onConnectAck,
+  onConnected,
+  onDialFailed,
+  onDisconnected,
+  onLinkTimer,
+} from './link.ts';
+import {
+  announce,
+  autoPartnerDownMs,
+  commandPartnerDown,
+  commandRecoverAll,
+  isServing,
+  onPartnerLostStore,
+  onState,
+  onStateTimer,
+  onUpdateDone,
+} from './machine.ts';
+import { askForSilentScopes, openJob, startJob } from './recovery.ts';
+import { makeRights } from './rights.ts';
+import { isKept } from './states.ts';
+import { onAnswers, onBindingChanged, parkedUntilMs, pump, unpark } from './updates.ts';
+
+export { expire, resetAbandoned } from './expiry.ts';
+export { initialRecord } from './initial-record.ts';
+export { DEFAULT_LIMITS, FOREIGN_LIMITS } from './limits.ts';
+export type { StoreView } from './context.ts';
+
+const BEFORE_ANY: Now = { monoMs: 0 as MonoMs, wallAt: NEVER_AT };
+
+/**
+ * Makes an endpoint; nothing happens before its `start` input. `record` is undefined when none was kept (a lost store, or a
+ * relationship whose creation was cut short). `isHeld` names addresses that an open offer holds: they are not given away.
+ */
+export function makeEndpoint(
+  config: EndpointConfig,
+  record: RelationshipRecord | undefined,
+  bindings: BindingTable,
+  limits: EndpointLimits,
+  store: StoreView,
+  isHeld: (address: Ip4) => boolean = () => false,
+): Endpoint {
+  // A record of another relationship that had the same name says nothing of this one.
+  const kept = record !== undefined && record.id === config.id && isKept(record.state) ? record : undefined;
+  const ctx = makeContext(config, kept, bindings, limits, store, isHeld);
+  const rights = makeRights(ctx);
+  let commandResult: CommandResult = { kind: 'nothing-to-do' };
+  return {
+    rights,
+    step(now, input) {
+      ctx.now = now;
+      ctx.effects = [];
+      if (input.kind === 'command') commandResult = onCommand(ctx, input.command);
+      else onInput(ctx, input, kept === undefined);
+      finish(ctx);
+      return ctx.effects;
+    },
+    get commandResult() {
+      return commandResult;
+    },
+    get deadlineMs() {
+      return deadlineMs(ctx);
+    },
+    setClockTrusted(isTrusted) {
+      ctx.isClockTrusted = isTrusted;
+    },
+    record: () => ({ ...ctx.record }),
+    status: (now) => status(ctx, now),
+  };
+}
+
+function makeContext(
+  config: EndpointConfig,
+  record: RelationshipRecord | undefined,
+  bindings: BindingTable,
+  limits: EndpointLimits,
+  store: StoreView,
+  isHeld: (address: Ip4) => boolean,
+): Context {
+  const present = record ?? initialRecord(config, BEFORE_ANY, { holdsAllData: false, wantsAll: true });
+  return {
+    config,
+    limits,
+    bindings,
+    store,
+    isHeld,
+    record: { ...present } as MutableRecord,
+    isRecordDirty: false,
+    now: BEFORE_ANY,
+    effects: [],
+    mode: 'new',
+    startedAt: NEVER_AT,
+    servedAt: NEVER_AT,
+    interruptedMs: 0,
+    startupEndsMs: FOREVER_MS,
+    isClockTrusted: true,
+    savedOperationalMs: 0,
+    expireAtMs: 0,
+    buckets: bucketsOf(config),
+    adoptedMcltSec: undefined,
+    unservedHere: new Set(),
+    unservedThere: new Set(),
+    measuredSkewSec: 0 as Sec,
+    lastReject: undefined,
+    link: emptyLink(),
+    outbox: emptyOutbox(),
+    asked: undefined,
+    balance: { quotas: new Map(), reviewAtMs: 0, poolreqAfterMs: 0 },
+    scopeIds: new Set(config.scopeIds),
+  };
+}
+
+function onInput(ctx: Context, input: Exclude<EndpointInput, { kind: 'command' }>, isRecordLost: boolean): void {
+  switch (input.kind) {
+    case 'start':
+      start(ctx, isRecordLost);
+      return;
+    case 'connected':
+      onConnected(ctx);
+      return;
+    case 'dial-failed':
+      onDialFailed(ctx);
+      return;
+    case 'disconnected':
+      onDisconnected(ctx, input.why);
+      return;
+    case 'message':
+      onMessage(ctx, input.message);
+      return;
+    case 'timer':
+      onTimer(ctx);
+      return;
+    case 'reconfigured':
+      reconfigure(ctx, input.config, input.newScopeIds);
+      return;
+    case 'binding-changed':
+      onBindingChanged(ctx, input.address);
+      if (ctx.record.state === 'normal') {
+        const scopeId = ctx.bindings.scopeOf(input.address);
+        if (scopeId !== undefined) askWhenLow(ctx, [scopeId]);
+      }
+      return;
+    case 'unserved-scopes':
+      ctx.unservedHere = new Set(input.scopeIds);
+      announce(ctx);
+      return;
+    default:
+      input satisfies never;
+  }
+}
+
+/** Process start, or an end of PAUSED: STARTUP first (specification 4.3), except for who never stopped holding everything. */
+function start(ctx: Context, isRecordLost: boolean): void {
+  const { record, limits, now } = ctx;
+  if (ctx.mode !== 'new' && ctx.mode !== 'paused') return;
+  if (ctx.mode === 'new') {
+    ctx.startedAt = now.wallAt;
+    if (isRecordLost) {
+      // Specification 4.4: a lost store waits from the process's start; without a loss no lease was ever given.
+      const beginning = { holdsAllData: false, wantsAll: true, gaveNoLease: !ctx.store.isLostStore };
+      Object.assign(record, initialRecord(ctx.config, now, beginning));
+    }
+    touchRecord(ctx);
+  }
+  ctx.mode = record.holdsAllData ? 'running' : 'startup';
+  const isLong = now.wallAt - record.lastOperationalAt > ctx.config.mcltSec && record.lastOperationalAt !== NEVER_AT;
+  ctx.startupEndsMs = now.monoMs + (isLong ? limits.startupWaitLongSec : limits.startupWaitSec) * 1000;
+  ctx.interruptedMs = now.monoMs;
+  ctx.balance.reviewAtMs = now.monoMs + limits.balanceEveryMs;
+  dial(ctx);
+}
+
+function onMessage(ctx: Context, message: FailoverMessage): void {
+  const { phase } = ctx.link;
+  // What is still in the pipe of a connection that was ended here.
+  if (phase === 'down' || phase === 'dialling') return;
+  if (!onAnyMessage(ctx, message)) return;
+  if (message.kind === 'connect') return onConnect(ctx, message);
+  if (message.kind === 'connectack') return onConnectAck(ctx, message);
+  if (message.kind === 'disconnect') {
+    ctx.effects.push({ kind: 'close', why: `the partner closes: ${message.rejectReason}` });
+    return onDisconnected(ctx, message.message ?? message.rejectReason);
+  }
+  if (phase === 'open') return cut(ctx, 'other', `${message.kind} before CONNECT`);
+  switch (message.kind) {
+    case 'state': {
+      const fault = onState(ctx, message);
+      if (fault !== undefined) cut(ctx, 'other', fault);
+      return;
+    }
+    case 'bndupd':
+      onUpdates(ctx, message);
+      return;
+    case 'bndack':
+      onAnswers(ctx, message.xid, message.answers);
+      return;
+    case 'updreq':
+      startJob(ctx, message.xid, false, message.scopeIds);
+      return;
+    case 'updreqall':
+      onPartnerLostStore(ctx);
+      startJob(ctx, message.xid, true, undefined);
+      return;
+    case 'upddone':
+      onUpdateDone(ctx, message.xid);
+      return;
+    case 'poolreq':
+      // Specification 2.14-15: answered even when nothing is moved.
+      send(ctx, { kind: 'poolresp', addressesTransferred: review(ctx, true) }, message.xid);
+      return;
+    case 'poolresp':
+    case 'contact':
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+function onCommand(ctx: Context, command: EndpointCommand): CommandResult {
+  switch (command.kind) {
+    case 'partner-down':
+      return commandPartnerDown(ctx, command.sinceAt);
+    case 'recover-all':
+      return commandRecoverAll(ctx);
+    case 'pause':
+    case 'shutdown':
+      return stop(ctx, command.kind === 'pause' ? 'paused' : 'shutdown');
+    case 'resume':
+      if (ctx.mode !== 'paused') return { kind: 'nothing-to-do' };
+      start(ctx, false);
+      return { kind: 'done' };
+    default:
+      return command satisfies never;
+  }
+}
+
+/** PAUSED and SHUTDOWN are announced, never kept: the record stays what it was (specification 4.3, 4.4). */
+function stop(ctx: Context, mode: 'paused' | 'shutdown'): CommandResult {
+  if (ctx.mode === mode || ctx.mode === 'shutdown') return { kind: 'nothing-to-do' };
+  if (isServing(ctx)) ctx.record.lastOperationalAt = ctx.now.wallAt;
+  touchRecord(ctx);
+  ctx.mode = mode;
+  announce(ctx);
+  closeForGood(ctx, `this server goes ${mode}`);
+  return { kind: 'done' };
+}
+
+function reconfigure(ctx: Context, config: EndpointConfig, newScopeIds: readonly Ip4[]): void {
+  const before = mcltSec(ctx);
+  ctx.config = config;
+  ctx.scopeIds = new Set(config.scopeIds);
+  ctx.buckets = bucketsOf(config);
+  ctx.adoptedMcltSec = undefined;
+  noteMclt(ctx, before);
+  const { record } = ctx;
+  // What was refused may be accepted now.
+  ctx.outbox.shelved.clear();
+  const silent = record.silentScopeIds.filter((scopeId) => ctx.scopeIds.has(scopeId));
+  record.silentScopeIds = [...new Set([...silent, ...newScopeIds.filter((scopeId) => ctx.scopeIds.has(scopeId))])];
+  if (!record.holdsAllData && record.state === 'recover' && record.wantsAll) record.silentScopeIds = [];
+  touchRecord(ctx);
+  for (const scopeId of ctx.balance.quotas.keys()) if (!ctx.scopeIds.has(scopeId)) ctx.balance.quotas.delete(scopeId);
+  if (newScopeIds.length > 0) announce(ctx);
+  askForSilentScopes(ctx);
+  openJob(ctx);
+  ctx.balance.reviewAtMs = ctx.now.monoMs;
+}
+
+function onTimer(ctx: Context): void {
+  onLinkTimer(ctx);
+  onStateTimer(ctx);
+  unpark(ctx);
+  onExpiryTimer(ctx);
+  if (ctx.record.state === 'normal' && ctx.now.monoMs >= ctx.balance.reviewAtMs) {
+    review(ctx, false);
+    askWhenLow(ctx, ctx.config.scopeIds);
+    askForSilentScopes(ctx);
+  }
+}
+
+/** What every step ends with: the queues move, the moment of service is noted, the record is saved if it changed. */
+function finish(ctx: Context): void {
+  if (isServing(ctx)) {
+    ctx.servedAt = ctx.now.wallAt;
+    if (ctx.now.monoMs >= operationalDeadlineMs(ctx)) {
+      ctx.savedOperationalMs = ctx.now.monoMs;
+      ctx.record.lastOperationalAt = ctx.now.wallAt;
+      touchRecord(ctx);
+      tellSequence(ctx);
+    }
+  }
+  pump(ctx);
+  flushRecord(ctx);
+}
+
+/** The partner can only tell an old store from the present one if it heard of the present one (specification 4.3). */
+function tellSequence(ctx: Context): void {
+  const mark = ownMark(ctx);
+  if (mark !== undefined && isCommunicating(ctx) && mark.sequence !== ctx.link.toldSequence) announce(ctx);
+}
+
+function operationalDeadlineMs(ctx: Context): number {
+  return ctx.savedOperationalMs + ctx.limits.lastOperationalEverySec * 1000;
+}
+
+function deadlineMs(ctx: Context): MonoMs | undefined {
+  if (ctx.mode === 'new' || ctx.mode === 'shutdown' || ctx.mode === 'paused') return undefined;
+  const { record, now } = ctx;
+  const isNormal = ctx.mode === 'running' && record.state === 'normal';
+  const waitMs = (until: EpochSec): number => now.monoMs + Math.max(until - now.wallAt, 0) * 1000;
+  const isWaiting = record.recoverWaitUntilAt !== NEVER_AT && record.state !== 'recover' && ctx.isClockTrusted;
+  const deadline = Math.min(
+    linkDeadlineMs(ctx),
+    ctx.mode === 'startup' ? ctx.startupEndsMs : FOREVER_MS,
+    ctx.isClockTrusted ? autoPartnerDownMs(ctx) : FOREVER_MS,
+    isWaiting && ctx.mode === 'running' ? waitMs(record.recoverWaitUntilAt) : FOREVER_MS,
+    isNormal ? ctx.balance.reviewAtMs : FOREVER_MS,
+    isServing(ctx) ? operationalDeadlineMs(ctx) : FOREVER_MS,
+    parkedUntilMs(ctx),
+    expiryDeadlineMs(ctx),
+  );
+  return deadline === FOREVER_MS ? undefined : (deadline as MonoMs);
+}
+
+function status(ctx: Context, now: Now): EndpointStatus {
+  const { record } = ctx;
+  const autoMs = autoPartnerDownMs(ctx);
+  let dirtyBindings = 0;
+  for (const scopeId of ctx.config.scopeIds) dirtyBindings += ctx.bindings.dirtyCount(scopeId);
+  return {
+    name: ctx.config.name,
+    state: stateOf(ctx),
+    stateSinceAt: record.stateSinceAt,
+    partnerState: record.partnerState,
+    partnerStateAt: record.partnerStateAt,
+    isConnected: ctx.link.phase !== 'down' && ctx.link.phase !== 'dialling',
+    isCommunicating: isCommunicating(ctx),
+    skewSec: ctx.measuredSkewSec,
+    unackedUpdates: ctx.outbox.flights.size,
+    dirtyBindings,
+    partnerDownAt: record.partnerDownAt,
+    recoverWaitUntilAt: record.recoverWaitUntilAt,
+    autoPartnerDownAt: Number.isFinite(autoMs)
+      ? ((now.wallAt + Math.max(Math.ceil((autoMs - now.monoMs) / 1000), 0)) as EpochSec)
+      : NEVER_AT,
+    silentScopeIds: record.silentScopeIds,
+    lastReject: ctx.lastReject,
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * Leases that end (failover specification 5.2, 5.5): in a relationship whoever notices says EXPIRED and the address is free once
+ * both agree; alone, an address that the partner never heard of goes back silently; in PARTNER-DOWN the waits decide.
+ */
+import type { EpochSec, Ip4, Now } from '../../wire/units.ts';
+import type { Binding } from '../bindings/binding.ts';
+import { allowanceSec, type Context, FOREVER_MS, isCommunicating, put, waitMcltSec } from './context.ts';
+import { EXPIRE_BATCH, EXPIRE_EVERY_MS, EXPIRE_GRACE_SEC, EXPIRE_SCAN_MAX, SECONDARY_EXPIRE_DELAY_SEC } from './limits.ts';
+import { isServing } from './machine.ts';
+import { goneClientsAddressUsableAt, greatestPotentialAt, makeAvailable } from './times.ts';
+import { queue, rewind } from './updates.ts';
+
+/** A lease, a release or an abandonment in a scope without relationship is over: the address is free at once. */
+export function expire(binding: Binding, now: Now): void {
+  makeAvailable(binding, 'free');
+  binding.stateSinceAt = now.wallAt;
+  binding.dirty = false;
+  binding.ipFlags = 0;
+}
+
+/**
+ * Abandoned, and held long enough or reset by an operator (specification 5.2): RESET, which needs the partner's agreement. The
+ * caller stores the binding and tells the endpoint.
+ */
+export function resetAbandoned(binding: Binding, now: Now): void {
+  binding.state = 'reset';
+  binding.stateSinceAt = now.wallAt;
+  binding.dirty = true;
+}
+
+/** Whether lease ends are acted on: with a trusted clock, by a server that serves, and not by an `isc` secondary in NORMAL. */
+export function mayExpire(ctx: Context): boolean {
+  if (!ctx.isClockTrusted || !isServing(ctx) || ctx.record.state === 'recover-done') return false;
+  // Specification 2.14-10: let dhcpd as primary expire its leases itself.
+  return !(ctx.config.profile === 'isc' && ctx.config.role === 'secondary' && ctx.record.state === 'normal');
+}
+
+export function onExpiryTimer(ctx: Context): void {
+  if (!mayExpire(ctx) || ctx.now.monoMs < ctx.expireAtMs) return;
+  ctx.expireAtMs = ctx.now.monoMs + EXPIRE_EVERY_MS;
+  for (const address of dueAddresses(ctx)) {
+    const binding = ctx.bindings.find(address);
+    if (binding !== undefined && binding.state === 'active') endLease(ctx, binding);
+  }
+  if (ctx.record.state === 'partner-down') freeAfterWaits(ctx);
+}
+
+/** When the timer should look again; infinity while nothing is or will be due. */
+export function expiryDeadlineMs(ctx: Context): number {
+  if (!mayExpire(ctx)) return FOREVER_MS;
+  if (ctx.record.state === 'partner-down') return ctx.expireAtMs;
+  const dueAt = ctx.bindings.dueAt();
+  if (dueAt === undefined) return FOREVER_MS;
+  const inMs = Math.max(dueAt + graceSec(ctx) - ctx.now.wallAt, 0) * 1000;
+  return Math.max(ctx.now.monoMs + inMs, ctx.expireAtMs);
+}
+
+/** With contact, the other clock may be behind, and the primary speaks first. */
+function graceSec(ctx: Context): number {
+  if (ctx.record.state !== 'normal') return EXPIRE_GRACE_SEC;
+  const delay = ctx.config.role === 'secondary' ? SECONDARY_EXPIRE_DELAY_SEC : 0;
+  return EXPIRE_GRACE_SEC + Math.min(ctx.measuredSkewSec, ctx.limits.skewRefuseSec) + delay;
+}
+
+/** What a loss keeps from ending stays due, so the look goes deeper then. */
+function dueAddresses(ctx: Context): Ip4[] {
+  const at = (ctx.now.wallAt - graceSec(ctx)) as EpochSec;
+  for (let limit = EXPIRE_BATCH; ; limit *= 4) {
+    const due = ctx.bindings.takeDue(at, Math.min(limit, EXPIRE_SCAN_MAX), (scopeId) => ctx.scopeIds.has(scopeId));
+    const ours = due.filter((address) => mayEnd(ctx, address));
+    if (ours.length > 0 || due.length < limit || limit >= EXPIRE_SCAN_MAX) return ours.slice(0, EXPIRE_BATCH);
+  }
+}
+
+/** After the loss of a store a lease may run longer than both servers know (`lossAt`). */
+function mayEnd(ctx: Context, address: Ip4): boolean {
+  const lossAt = ctx.record.lossAt ?? 0;
+  if (lossAt === 0) return true;
+  const binding = ctx.bindings.find(address);
+  return binding !== undefined && ctx.now.wallAt >= lossEndsAt(ctx, binding);
+}
+
+/** Until when a lease may run that the server without memory may have extended; 0 when it cannot have. */
+export function lossEndsAt(ctx: Context, binding: Binding): number {
+  const lossAt = ctx.record.lossAt ?? 0;
+  if (lossAt === 0 || binding.lastTransactionAt > lossAt) return 0;
+  return Math.max(lossAt, greatestPotentialAt(binding)) + waitMcltSec(ctx, lossAt as EpochSec) + allowanceSec(ctx);
+}
+
+function endLease(ctx: Context, binding: Binding): void {
+  binding.state = 'expired';
+  binding.stateSinceAt = ctx.now.wallAt;
+  if (rewind(ctx, binding)) return;
+  if (ctx.record.state === 'partner-down' && isWaitOver(ctx, binding)) {
+    free(ctx, binding);
+    return;
+  }
+  binding.dirty = true;
+  put(ctx, binding);
+  const item = ctx.outbox.byAddress.get(binding.address);
+  if (item !== undefined) item.hasChanged = true;
+  else queue(ctx, binding.address);
+}
+
+/** Specification 5.5: expired, released and reset addresses become free without the partner. */
+function freeAfterWaits(ctx: Context): void {
+  for (const scopeId of ctx.config.scopeIds) {
+    for (let from = 0 as Ip4; ; ) {
+      const addresses = ctx.bindings.scanTransitory(scopeId, from, EXPIRE_BATCH);
+      for (const address of addresses) {
+        const binding = ctx.bindings.find(address);
+        if (binding === undefined || ctx.outbox.byAddress.has(address)) continue;
+        if (!rewind(ctx, binding) && isWaitOver(ctx, binding)) free(ctx, binding);
+      }
+      const last = addresses.at(-1);
+      if (addresses.length < EXPIRE_BATCH || last === undefined || last === 0xffffffff) break;
+      from = (last + 1) as Ip4;
+    }
+  }
+}
+
+export function isWaitOver(ctx: Context, binding: Binding): boolean {
+  const downAt = ctx.record.partnerDownAt;
+  return ctx.now.wallAt >= goneClientsAddressUsableAt(binding, downAt, waitMcltSec(ctx, downAt), allowanceSec(ctx));
+}
+
+function free(ctx: Context, binding: Binding): void {
+  makeAvailable(binding, 'free');
+  binding.stateSinceAt = ctx.now.wallAt;
+  binding.dirty = true;
+  put(ctx, binding);
+  if (isCommunicating(ctx)) queue(ctx, binding.address);
+}

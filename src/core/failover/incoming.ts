@@ -1,0 +1,78 @@
+/**
+ * Incoming binding updates: each is judged, applied and answered; the answer leaves after everything accepted is durable
+ * (failover specification 5.4, 6.3, I12).
+ */
+import type { BindingAnswer, BindingUpdate } from '../../wire/failover/messages.ts';
+import { type EpochSec, formatIp4 } from '../../wire/units.ts';
+import { judge, type Verdict } from './acceptance.ts';
+import { type Context, event, type Incoming, isOurs, put, send } from './context.ts';
+import { applied } from './update-values.ts';
+import { queue } from './updates.ts';
+
+export function onUpdates(ctx: Context, message: Incoming<'bndupd'>): void {
+  if (ctx.asked !== undefined) ctx.asked.progressMs = ctx.now.monoMs;
+  const answers: BindingAnswer[] = message.updates.map((update) => receive(ctx, update, message.sentAt));
+  // Groups that could not be read keep their place among the answers (specification 1.14, BNDACK order).
+  for (const { index, address, rejectReason, message: text } of message.unreadable ?? [])
+    answers.splice(index, 0, { address, rejectReason, message: text });
+  send(ctx, { kind: 'bndack', answers }, message.xid);
+}
+
+function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): BindingAnswer {
+  const { address } = update;
+  const ours = isOurs(ctx, address) ? ctx.bindings.find(address) : undefined;
+  const item = ctx.outbox.byAddress.get(address);
+  const verdict = judge(update, ours, {
+    nowAt: ctx.now.wallAt,
+    sentAt,
+    role: ctx.config.role,
+    profile: ctx.config.profile,
+    inFlight: item === undefined || item.isDropped ? undefined : item.state,
+    isReservedHere: update.state === 'backup' && isReserved(ctx, update),
+    isRecovering: ctx.record.state === 'recover',
+    isRecoveringAll: ctx.record.state === 'recover' && ctx.record.wantsAll,
+  });
+  if (verdict.kind === 'reject' || ours === undefined) return rejected(ctx, update, verdict);
+  const next = applied(ours, update, sentAt, ctx.config.profile);
+  if (item !== undefined) {
+    if (verdict.kind === 'give-way') item.isDropped = true;
+    else item.hasChanged = item.hasChanged || next.dirty;
+  }
+  ctx.outbox.parked.delete(address);
+  ctx.outbox.shelved.delete(address);
+  ctx.outbox.sentEnds.delete(address);
+  if (!next.dirty) ctx.outbox.hot.delete(address);
+  put(ctx, next);
+  if (next.dirty && item === undefined) queue(ctx, address);
+  return { address };
+}
+
+function rejected(ctx: Context, update: BindingUpdate, verdict: Verdict): BindingAnswer {
+  const { address } = update;
+  if (verdict.kind !== 'reject') return { address, rejectReason: 'illegal-ip-address' };
+  const { reason, isDuel } = verdict;
+  if (reason === 'fatal-conflict') event(ctx, 'failover/conflict', { address: formatIp4(address), outcome: 'Ours was kept' });
+  else if (!isDuel && reason !== 'outdated-binding-information')
+    event(ctx, 'failover/update-rejected', { address: formatIp4(address), reason });
+  const isOursBetter =
+    reason === 'fatal-conflict' || reason === 'outdated-binding-information' || reason === 'less-critical-binding-information';
+  // The partner has something else than we, so it must hear ours, even if it once acknowledged it.
+  if (isOursBetter && !isDuel) tellOurs(ctx, update);
+  return { address, rejectReason: reason };
+}
+
+function tellOurs(ctx: Context, update: BindingUpdate): void {
+  const { address } = update;
+  const ours = ctx.bindings.find(address);
+  if (ours === undefined || ctx.outbox.byAddress.has(address)) return;
+  if (!ours.dirty) {
+    ours.dirty = true;
+    put(ctx, ours);
+  }
+  queue(ctx, address);
+}
+
+function isReserved(ctx: Context, update: BindingUpdate): boolean {
+  const scopeId = ctx.bindings.scopeOf(update.address);
+  return ctx.bindings.pools().some((pool) => pool.scopeId === scopeId && pool.reserved.includes(update.address));
+}

@@ -1,0 +1,343 @@
+/**
+ * The server states in motion (failover specification 4): entering states, what the partner's state leads to, what an UPDDONE, a
+ * lost connection, a timer and an operator lead to. The table is in `states.ts`. A new state is saved before it is announced.
+ */
+import { FLAG_STARTUP, type ServerState, type StoreMark } from '../../wire/failover/messages.ts';
+import { addSec, type EpochSec, type Ip4, NEVER_AT, sameBytes } from '../../wire/units.ts';
+import { review } from './balance.ts';
+import {
+  allowanceSec,
+  type Context,
+  event,
+  type Incoming,
+  isCommunicating,
+  keptState,
+  ownMark,
+  rememberedMark,
+  send,
+  stateOf,
+  touchRecord,
+  waitMcltSec,
+} from './context.ts';
+import type { CommandResult } from './endpoint-types.ts';
+import { SCOPES_PER_MESSAGE_MAX } from './limits.ts';
+import { askForSilentScopes, askForUpdates } from './recovery.ts';
+import { AFTER_CONTACT_LOST, type KeptState, type PartnerState, SERVICE, TRANSITIONS, type TransitionAction } from './states.ts';
+import { recoverWaitEndsAt } from './times.ts';
+import { forgetConnection, queueAllDirty } from './updates.ts';
+
+/** STATE, where the connection is far enough for it. */
+export function announce(ctx: Context): void {
+  if (ctx.link.phase !== 'established' && ctx.link.phase !== 'communicating') return;
+  const isStartup = ctx.mode === 'startup';
+  const store = ownMark(ctx);
+  ctx.link.toldSequence = store?.sequence ?? -1;
+  send(ctx, {
+    kind: 'state',
+    // Specification 4.3: in STARTUP the state to come back to is told, with the flag.
+    serverState: isStartup ? ctx.record.state : stateOf(ctx),
+    serverFlags: isStartup ? FLAG_STARTUP : 0,
+    stateSinceAt: ctx.record.stateSinceAt,
+    store,
+    unservedScopeIds: ctx.config.profile === 'twinlease' ? unservedScopeIds(ctx) : undefined,
+  });
+}
+
+/** Scopes that the partner must answer alone: interface down, data not here yet, or leases given before a loss may run. */
+function unservedScopeIds(ctx: Context): readonly Ip4[] {
+  if (isWaitingOutLoss(ctx)) return ctx.config.scopeIds.slice(0, SCOPES_PER_MESSAGE_MAX);
+  return [...new Set([...ctx.record.silentScopeIds, ...ctx.unservedHere])].slice(0, SCOPES_PER_MESSAGE_MAX);
+}
+
+/** I19: until RECOVER-WAIT is over no client is answered, whatever state a conflict with the partner led to meanwhile. */
+export function isWaitingOutLoss(ctx: Context): boolean {
+  return ctx.now.wallAt < ctx.record.recoverWaitUntilAt;
+}
+
+/** Enters a state: durable, then announced. Entering the present one again only announces it. */
+export function enter(ctx: Context, next: KeptState): void {
+  const { record } = ctx;
+  if (record.state !== next) {
+    event(ctx, 'failover/state-changed', { from: record.state, to: next });
+    if (next === 'potential-conflict') event(ctx, 'failover/potential-conflict', {});
+    setState(ctx, next);
+  }
+  announce(ctx);
+}
+
+function setState(ctx: Context, next: KeptState): void {
+  const { record } = ctx;
+  record.state = next;
+  record.stateSinceAt = ctx.now.wallAt;
+  if (ctx.asked?.why !== 'scopes') ctx.asked = undefined;
+  if (next === 'communications-interrupted') ctx.interruptedMs = ctx.now.monoMs;
+  if (next === 'partner-down') record.partnerDownAt = ctx.now.wallAt;
+  if (next === 'recover-done' || next === 'normal') record.wantsAll = false;
+  if (next === 'normal' || next === 'recover') record.holdsAllData = false;
+  if (next !== 'normal') ctx.balance.quotas.clear();
+  touchRecord(ctx);
+}
+
+/** The partner's STATE. Answers why the connection must be cut, if it must. */
+export function onState(ctx: Context, message: Incoming<'state'>): string | undefined {
+  const { link, record } = ctx;
+  if (link.phase === 'established') {
+    link.phase = 'communicating';
+    link.phaseSinceMs = ctx.now.monoMs;
+    event(ctx, 'failover/partner-back', {});
+  }
+  ctx.unservedThere = new Set(message.unservedScopeIds ?? []);
+  const state = message.serverState;
+  // No information, or a state that is never sent (specification 1.7).
+  if (state === undefined || state === 'startup') return undefined;
+  if (!noteMark(ctx, message.store, state)) return 'the partner serves from a store older than remembered';
+  const { heard } = link;
+  const flags = message.serverFlags;
+  const isNews = heard?.state !== state || heard.flags !== flags || heard.sinceAt !== message.stateSinceAt;
+  link.heard = { state, sinceAt: message.stateSinceAt, flags };
+  if (isNews) notePartner(ctx, state, flags);
+  const isLeaving = ctx.mode === 'startup';
+  if (isLeaving) leaveStartup(ctx, state, message.stateSinceAt);
+  if (isNews || isLeaving) react(ctx, state, (flags & FLAG_STARTUP) !== 0, isLeaving);
+  else record.partnerStateAt = ctx.now.wallAt;
+  return undefined;
+}
+
+function notePartner(ctx: Context, state: PartnerState, flags: number): void {
+  const { record } = ctx;
+  if (record.partnerState !== state)
+    event(ctx, 'failover/partner-state-changed', { from: record.partnerState ?? 'unknown', to: state });
+  record.partnerState = state;
+  record.partnerFlags = flags;
+  record.partnerStateAt = ctx.now.wallAt;
+  touchRecord(ctx);
+}
+
+/**
+ * Remembers the partner's newest store mark (specification 4.3). False when the partner, told that it is old, serves all the
+ * same. While it recovers it does not hold what it had, so its mark counts only from RECOVER-WAIT on.
+ */
+function noteMark(ctx: Context, mark: StoreMark | undefined, state: ServerState): boolean {
+  const { record } = ctx;
+  if (mark === undefined || state === 'recover') return true;
+  const isOld = isBehind(mark, rememberedMark(ctx));
+  if (isOld && state !== 'recover-wait' && state !== 'recover-done') return false;
+  if (sameBytes(mark.storeId, record.partnerStoreId) && mark.sequence === record.partnerSequence) return true;
+  record.partnerStoreId = mark.storeId;
+  record.partnerSequence = mark.sequence;
+  touchRecord(ctx);
+  return true;
+}
+
+/** Whether a store with this mark is older than what is remembered of it, or another one. */
+export function isBehind(mark: StoreMark, remembered: StoreMark | undefined): boolean {
+  if (remembered === undefined) return false;
+  return !sameBytes(mark.storeId, remembered.storeId) || mark.sequence < remembered.sequence;
+}
+
+/** The partner remembers more of our store than there is, or another one (specification 4.3, "old or foreign store"). */
+export function onRemembered(ctx: Context, remembered: StoreMark | undefined): void {
+  const mark = ownMark(ctx);
+  if (mark === undefined || !isBehind(mark, remembered)) return;
+  const { record } = ctx;
+  if (record.wantsAll && record.state === 'recover' && record.recoverWaitUntilAt !== NEVER_AT) return;
+  event(ctx, 'failover/own-store-old', {});
+  loseStore(ctx);
+}
+
+/** Our data are not the present ones: everything is asked for, and nobody is served until old grants are over. */
+function loseStore(ctx: Context): void {
+  const { record } = ctx;
+  record.lossAt = ctx.now.wallAt;
+  // An old copy cannot tell when this server last served, so the latest possible moment is taken.
+  beginRecovery(ctx, Math.max(ctx.startedAt, ctx.servedAt) as EpochSec, true);
+}
+
+function beginRecovery(ctx: Context, failedAt: EpochSec, wantsAll: boolean): void {
+  const { record } = ctx;
+  const endsAt = recoverWaitEndsAt(failedAt, waitMcltSec(ctx, failedAt), allowanceSec(ctx));
+  record.recoverWaitUntilAt = Math.max(record.recoverWaitUntilAt, endsAt) as EpochSec;
+  record.wantsAll = record.wantsAll || wantsAll;
+  ctx.asked = undefined;
+  event(ctx, 'failover/recovering', { why: wantsAll ? 'the store is lost or old' : 'the partner went on alone' });
+  setState(ctx, 'recover');
+}
+
+/** Specification 4.3, steps 2, 5 and 6; the partner's state is undefined when it did not come within the time. */
+export function leaveStartup(ctx: Context, partner: PartnerState | undefined, partnerSinceAt: EpochSec): void {
+  const { record } = ctx;
+  ctx.mode = 'running';
+  const previous = keptState(ctx);
+  const base = AFTER_CONTACT_LOST[previous] ?? previous;
+  const isRecovering = base === 'recover' || base === 'recover-wait' || base === 'recover-done';
+  const mayHaveLeft = partner === 'partner-down' && !isRecovering && base !== 'partner-down';
+  if (mayHaveLeft && partnerSinceAt >= record.lastOperationalAt) {
+    // Saved only now and then, so the last moment of service may have been that much later.
+    const failedAt = addSec(record.lastOperationalAt, ctx.limits.lastOperationalEverySec);
+    beginRecovery(ctx, failedAt, false);
+    return;
+  }
+  if (base !== previous) setState(ctx, base);
+  if (base === 'communications-interrupted') ctx.interruptedMs = ctx.now.monoMs;
+  if (partner === undefined) announce(ctx);
+}
+
+/** Applies the table of specification 4.4. */
+function react(ctx: Context, partner: PartnerState, isStartup: boolean, mustAnnounce: boolean): void {
+  if (ctx.mode !== 'running') return;
+  const mine = keptState(ctx);
+  const transition = TRANSITIONS[mine][partner];
+  if (isStartup && isHeldBack(mine, partner)) {
+    if (mustAnnounce) announce(ctx);
+    return;
+  }
+  if (transition.next !== undefined) enter(ctx, transition.next);
+  else if (mustAnnounce) announce(ctx);
+  if (transition.action !== undefined) perform(ctx, transition.action);
+}
+
+/** Specification 4.4, "with flag STARTUP": what must wait for the unflagged STATE. */
+function isHeldBack(mine: KeptState, partner: PartnerState): boolean {
+  if (mine === 'partner-down') return true;
+  if (mine !== 'resolution-interrupted' && mine !== 'communications-interrupted') return false;
+  return partner === 'potential-conflict' || partner === 'resolution-interrupted';
+}
+
+function perform(ctx: Context, action: TransitionAction): void {
+  const isPrimary = ctx.config.role === 'primary';
+  switch (action) {
+    case 'ask-for-updates':
+      askForUpdates(ctx, 'recover');
+      return;
+    case 'enter-conflict':
+      // The primary asks first; the secondary when the primary is through (g), which it may be already.
+      if (isPrimary || ctx.record.partnerState === 'conflict-done') askForUpdates(ctx, 'conflict');
+      return;
+    case 'secondary-asks':
+      if (!isPrimary) askForUpdates(ctx, 'conflict');
+      return;
+    case 'enter-normal':
+      beginNormal(ctx);
+      return;
+    default:
+      action satisfies never;
+  }
+}
+
+/** Specification 4.4, action c. */
+function beginNormal(ctx: Context): void {
+  queueAllDirty(ctx);
+  askForSilentScopes(ctx);
+  review(ctx, true);
+  if (ctx.config.profile === 'draft' && ctx.config.role === 'secondary') send(ctx, { kind: 'poolreq' });
+}
+
+export function onUpdateDone(ctx: Context, xid: number): void {
+  const { asked, record } = ctx;
+  if (asked === undefined || asked.xid !== xid) return;
+  ctx.asked = undefined;
+  switch (asked.why) {
+    case 'recover':
+      if (record.state !== 'recover') return;
+      if (record.wantsAll) record.silentScopeIds = [];
+      record.wantsAll = false;
+      enter(ctx, isWaitingOutLoss(ctx) ? 'recover-wait' : 'recover-done');
+      return;
+    case 'conflict':
+      if (record.state !== 'potential-conflict') return;
+      record.wantsAll = false;
+      if (ctx.config.role === 'primary') {
+        enter(ctx, 'conflict-done');
+        return;
+      }
+      enter(ctx, 'normal');
+      beginNormal(ctx);
+      return;
+    case 'scopes':
+      record.silentScopeIds = record.silentScopeIds.filter((scopeId) => !asked.scopeIds.includes(scopeId));
+      touchRecord(ctx);
+      announce(ctx);
+      askForSilentScopes(ctx);
+      return;
+    default:
+      asked.why satisfies never;
+  }
+}
+
+/** Contact is gone; the caller has put the link down (specification 4.4, "comm lost"). */
+export function onContactLost(ctx: Context): void {
+  forgetConnection(ctx);
+  ctx.asked = undefined;
+  ctx.unservedThere = new Set();
+  ctx.balance.quotas.clear();
+  if (ctx.mode !== 'running') return;
+  const mine = keptState(ctx);
+  const next = AFTER_CONTACT_LOST[mine];
+  if (next !== undefined) enter(ctx, next);
+  // Specification 2.14-8: dhcpd would answer RECOVER-WAIT with NORMAL, so RECOVER is announced again.
+  else if (mine === 'recover-wait' && (ctx.config.profile === 'isc' || ctx.config.profile === 'msft')) enter(ctx, 'recover');
+}
+
+/** Waits that end by themselves. */
+export function onStateTimer(ctx: Context): void {
+  const { record } = ctx;
+  if (ctx.mode === 'startup' && ctx.now.monoMs >= ctx.startupEndsMs) leaveStartup(ctx, undefined, NEVER_AT);
+  if (ctx.mode !== 'running' || !ctx.isClockTrusted) return;
+  if (record.recoverWaitUntilAt !== NEVER_AT && !isWaitingOutLoss(ctx) && record.state !== 'recover') {
+    record.recoverWaitUntilAt = NEVER_AT;
+    touchRecord(ctx);
+    if (record.state === 'recover-wait') enter(ctx, 'recover-done');
+    else announce(ctx);
+  }
+  const intervalSec = ctx.config.autoPartnerDownSec;
+  if (intervalSec === undefined || ctx.now.monoMs < autoPartnerDownMs(ctx)) return;
+  event(ctx, 'failover/auto-partner-down', { seconds: intervalSec });
+  enter(ctx, 'partner-down');
+}
+
+/** When the safe period ends (monotonic); infinity when none runs. It runs only without contact. */
+export function autoPartnerDownMs(ctx: Context): number {
+  const intervalSec = ctx.config.autoPartnerDownSec;
+  const isRunning = ctx.mode === 'running' && ctx.record.state === 'communications-interrupted' && !isCommunicating(ctx);
+  return isRunning && intervalSec !== undefined ? ctx.interruptedMs + intervalSec * 1000 : Number.POSITIVE_INFINITY;
+}
+
+/** Operator: the partner is down. `sinceAt` is when it really stopped; never before it was last heard. */
+export function commandPartnerDown(ctx: Context, sinceAt: EpochSec | undefined): CommandResult {
+  const { record } = ctx;
+  const mine = stateOf(ctx);
+  if (mine === 'partner-down') return { kind: 'nothing-to-do' };
+  if (mine !== 'communications-interrupted' && mine !== 'resolution-interrupted') return { kind: 'refused', why: 'state' };
+  const lastHeardAt = Math.max(record.stateSinceAt - ctx.limits.receiveTimerSec, 0);
+  const downAt = Math.min(Math.max(sinceAt ?? ctx.now.wallAt, lastHeardAt), ctx.now.wallAt) as EpochSec;
+  enterPartnerDownSince(ctx, downAt);
+  return { kind: 'done' };
+}
+
+function enterPartnerDownSince(ctx: Context, downAt: EpochSec): void {
+  event(ctx, 'failover/state-changed', { from: ctx.record.state, to: 'partner-down' });
+  setState(ctx, 'partner-down');
+  ctx.record.partnerDownAt = downAt;
+  announce(ctx);
+}
+
+/** Operator, or a restored backup: get everything from the partner. */
+export function commandRecoverAll(ctx: Context): CommandResult {
+  if (ctx.mode === 'paused' || ctx.mode === 'shutdown' || ctx.record.holdsAllData) return { kind: 'refused', why: 'state' };
+  loseStore(ctx);
+  announce(ctx);
+  if (ctx.mode === 'running') askForUpdates(ctx, 'recover');
+  return { kind: 'done' };
+}
+
+/** The partner begins again with nothing: what it extended before and forgot must be waited out (`lossAt`). */
+export function onPartnerLostStore(ctx: Context): void {
+  if (ctx.record.holdsAllData || ctx.config.profile !== 'twinlease') return;
+  event(ctx, 'failover/old-store', { who: 'the partner' });
+  ctx.record.lossAt = ctx.now.wallAt;
+  touchRecord(ctx);
+}
+
+export function isServing(ctx: Context): boolean {
+  return ctx.mode === 'running' && SERVICE[ctx.record.state] !== 'none' && !isWaitingOutLoss(ctx);
+}

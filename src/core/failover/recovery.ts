@@ -1,0 +1,42 @@
+/**
+ * UPDREQ, UPDREQALL and UPDDONE from both ends (failover specification 1.13, 2.13, 4.3, 4.4): starting the answer to a request,
+ * and making requests of our own. What a received UPDDONE leads to is a matter of states (`machine.ts`).
+ */
+import type { Ip4 } from '../../wire/units.ts';
+import { type Context, isCommunicating, send } from './context.ts';
+import { makeCursor } from './cursor.ts';
+import { SCOPES_PER_MESSAGE_MAX } from './limits.ts';
+
+/** An UPDDONE answers the latest request, so a new one replaces the one before (specification 1.13). */
+export function startJob(ctx: Context, xid: number, wantsAll: boolean, scopeIds: readonly Ip4[] | undefined): void {
+  for (const item of ctx.outbox.byAddress.values()) item.isOfJob = false;
+  const kept = ctx.outbox.putBack.filter((waiting) => !waiting.isOfJob);
+  ctx.outbox.putBack.splice(0, ctx.outbox.putBack.length, ...kept);
+  // A request for named scopes is for all that is in them: the partner begins with nothing there.
+  ctx.outbox.job = { xid, wantsAll: wantsAll || scopeIds !== undefined, scopeIds, cursor: undefined, pending: 0 };
+  openJob(ctx);
+}
+
+/** A request for a scope that is not configured here yet waits until it is: the partner was only told of it earlier. */
+export function openJob(ctx: Context): void {
+  const { job } = ctx.outbox;
+  if (job === undefined || job.cursor !== undefined) return;
+  const scopeIds = job.scopeIds ?? ctx.config.scopeIds;
+  if (scopeIds.every((scopeId) => ctx.scopeIds.has(scopeId))) job.cursor = makeCursor(scopeIds);
+}
+
+/** Everything when the store was lost or is old, else what we have not acknowledged (specification 4.4, a). */
+export function askForUpdates(ctx: Context, why: 'recover' | 'conflict'): void {
+  if (!isCommunicating(ctx) || ctx.asked?.why === why) return;
+  const xid = send(ctx, ctx.record.wantsAll ? { kind: 'updreqall' } : { kind: 'updreq' });
+  ctx.asked = { why, xid, scopeIds: [], progressMs: ctx.now.monoMs };
+}
+
+/** Specification 4.3: a scope added to a live relationship is silent here until the partner told what is in it. */
+export function askForSilentScopes(ctx: Context): void {
+  if (!isCommunicating(ctx) || ctx.record.state !== 'normal' || ctx.asked !== undefined) return;
+  const scopeIds = ctx.record.silentScopeIds.slice(0, SCOPES_PER_MESSAGE_MAX);
+  if (scopeIds.length === 0) return;
+  const xid = send(ctx, { kind: 'updreq', scopeIds });
+  ctx.asked = { why: 'scopes', xid, scopeIds, progressMs: ctx.now.monoMs };
+}

@@ -1,0 +1,198 @@
+/**
+ * Between a binding and a binding update: what is told of a binding (failover specification 1.6), and what an accepted update
+ * makes of one (5.2, 5.4, 6.1). Pure; the decisions before are in `acceptance.ts`.
+ */
+import type { BindingUpdate, WireProfile } from '../../wire/failover/messages.ts';
+import { type EpochSec, NEVER_AT } from '../../wire/units.ts';
+import type { Binding } from '../bindings/binding.ts';
+import { effectiveTransactionAt, isSameClient } from './acceptance.ts';
+import { greatestPotentialAt, makeAvailable } from './times.ts';
+
+/** DHCP options inside option 8, and the Microsoft option that carries the policy's name. */
+const HOST_NAME = 12;
+const RELAY_INFORMATION = 82;
+const MATCHED_POLICY = 40;
+const OPTION_BYTES_MAX = 255;
+/** Code and length of a failover option. */
+const HEAD_BYTES = 4;
+/** The root, as DNS writes it: the flags travel, the name is made anew by whoever needs it. */
+const DNS_ROOT = Uint8Array.of(0);
+
+export function updateOf(binding: Binding, profile: WireProfile): BindingUpdate {
+  const { address, state } = binding;
+  const ipFlags = binding.ipFlags === 0 ? undefined : binding.ipFlags;
+  const stateSinceAt = binding.stateSinceAt === NEVER_AT ? undefined : binding.stateSinceAt;
+  if (state === 'abandoned') return { address, state, stateSinceAt, ipFlags };
+  const client = { clientId: binding.clientId, hardware: binding.hardware };
+  if (state === 'free' || state === 'backup') {
+    // The last client travels between our own servers only, so that both keep the same one for affinity.
+    return profile === 'twinlease' ? { address, state, stateSinceAt, ipFlags, ...client } : { address, state, stateSinceAt, ipFlags };
+  }
+  const lastTransactionAt = binding.lastTransactionAt === NEVER_AT ? undefined : binding.lastTransactionAt;
+  const common = { address, state, stateSinceAt, ipFlags, ...client, lastTransactionAt };
+  const times = { leaseEndAt: binding.leaseEndAt, potentialEndAt: greatestPotentialAt(binding) };
+  if (state !== 'active') return profile === 'isc' ? { ...common, ...times } : common;
+  if (profile !== 'twinlease') return { ...common, ...times };
+  return {
+    ...common,
+    ...times,
+    requestOptions: clientOptions(binding),
+    vendorUse: binding.policy === undefined ? undefined : new Map([[MATCHED_POLICY, binding.policy]]),
+    ddns: binding.dnsFlags === 0 ? undefined : { flags: binding.dnsFlags, name: DNS_ROOT },
+  };
+}
+
+/** Bytes that an update takes in a BNDUPD, never too few. */
+export function updateBytes(update: BindingUpdate): number {
+  let bytes = 2 * HEAD_BYTES + 4 + 1;
+  for (const octets of [update.clientId, update.hardware, update.requestOptions, ...(update.vendorUse?.values() ?? [])])
+    if (octets !== undefined) bytes += HEAD_BYTES + 4 + octets.length;
+  for (const at of [update.leaseEndAt, update.potentialEndAt, update.stateSinceAt, update.lastTransactionAt])
+    if (at !== undefined) bytes += HEAD_BYTES + 4;
+  if (update.ipFlags !== undefined) bytes += HEAD_BYTES + 2;
+  if (update.ddns !== undefined) bytes += HEAD_BYTES + 2 + update.ddns.name.length;
+  return bytes;
+}
+
+/**
+ * The binding after an accepted update. `dirty` comes out true where the result is not what the partner said, because ours
+ * is newer in part: then the partner must learn it.
+ */
+export function applied(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: WireProfile): Binding {
+  switch (update.state) {
+    case 'active':
+      return ours.state === 'active' && isSameClient(update, ours)
+        ? merged(ours, update, sentAt, profile)
+        : taken(ours, update, sentAt, profile);
+    case 'abandoned':
+      return abandoned(ours, update);
+    case 'free':
+    case 'backup':
+      return available(ours, update, update.state);
+    case 'expired':
+    case 'released':
+    case 'reset':
+      // Specification 5.2: the receiver stores FREE while accepting; the address returns to the primary.
+      return available(ours, update, 'free');
+    default:
+      return update.state satisfies never;
+  }
+}
+
+function available(ours: Binding, update: BindingUpdate, owner: 'free' | 'backup'): Binding {
+  const next: Binding = { ...ours, ...clientOf(ours, update), ipFlags: update.ipFlags ?? 0, dirty: false };
+  next.stateSinceAt = update.stateSinceAt ?? NEVER_AT;
+  next.lastTransactionAt = update.lastTransactionAt ?? ours.lastTransactionAt;
+  makeAvailable(next, owner);
+  return next;
+}
+
+function abandoned(ours: Binding, update: BindingUpdate): Binding {
+  const next: Binding = { ...ours, clientId: undefined, hardware: undefined, hostName: undefined, relayInfo: undefined };
+  makeAvailable(next, ours.ownedAs);
+  next.state = 'abandoned';
+  next.stateSinceAt = update.stateSinceAt ?? NEVER_AT;
+  next.ipFlags = update.ipFlags ?? 0;
+  next.policy = undefined;
+  next.dirty = false;
+  return next;
+}
+
+/** A client that we did not have on this address. */
+function taken(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: WireProfile): Binding {
+  const isKnown = isSameClient(update, ours) && ours.state !== 'free' && ours.state !== 'backup';
+  const leaseEndAt = update.leaseEndAt ?? NEVER_AT;
+  const next: Binding = {
+    ...ours,
+    ...detailsOf(isSameClient(update, ours) ? ours : undefined, update, profile),
+    state: 'active',
+    clientId: update.clientId,
+    hardware: update.hardware,
+    leaseEndAt,
+    // A new client starts from zero (specification 6.1).
+    sentPotentialAt: isKnown ? ours.sentPotentialAt : NEVER_AT,
+    ackedPotentialAt: isKnown ? ours.ackedPotentialAt : NEVER_AT,
+    recvPotentialAt: Math.max(update.potentialEndAt ?? 0, leaseEndAt, isKnown ? ours.recvPotentialAt : 0) as EpochSec,
+    lastTransactionAt: effectiveTransactionAt(update, sentAt, profile),
+    stateSinceAt: update.stateSinceAt ?? sentAt,
+    ipFlags: update.ipFlags ?? 0,
+    dirty: false,
+    // The partner knows this lease, so it can never be taken back silently.
+    told: true,
+    grantedHere: false,
+  };
+  return next;
+}
+
+/** Specification 5.4: the later transaction's end counts; from an older one only a later end is taken. */
+function merged(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: WireProfile): Binding {
+  const theirsAt = effectiveTransactionAt(update, sentAt, profile);
+  const theirEndAt = update.leaseEndAt ?? NEVER_AT;
+  const recvPotentialAt = Math.max(update.potentialEndAt ?? 0, theirEndAt, ours.recvPotentialAt) as EpochSec;
+  if (theirsAt >= ours.lastTransactionAt) {
+    const isTie = theirsAt === ours.lastTransactionAt;
+    const next: Binding = {
+      ...taken(ours, update, sentAt, profile),
+      leaseEndAt: isTie ? (Math.max(ours.leaseEndAt, theirEndAt) as EpochSec) : theirEndAt,
+      recvPotentialAt,
+      grantedHere: isTie && ours.grantedHere,
+    };
+    next.dirty = next.leaseEndAt !== theirEndAt;
+    return next;
+  }
+  return {
+    ...ours,
+    leaseEndAt: Math.max(ours.leaseEndAt, theirEndAt) as EpochSec,
+    recvPotentialAt,
+    told: true,
+    dirty: true,
+  };
+}
+
+function clientOf(ours: Binding, update: BindingUpdate): Partial<Binding> {
+  if (update.clientId === undefined && update.hardware === undefined) return {};
+  if (isSameClient(update, ours)) return { clientId: update.clientId ?? ours.clientId, hardware: update.hardware ?? ours.hardware };
+  return {
+    clientId: update.clientId,
+    hardware: update.hardware,
+    hostName: undefined,
+    relayInfo: undefined,
+    policy: undefined,
+  };
+}
+
+/** Host name, relay information, policy and DNS state: told in full between our own servers, kept otherwise. */
+function detailsOf(ours: Binding | undefined, update: BindingUpdate, profile: WireProfile): Partial<Binding> {
+  const options = readOptions(update.requestOptions);
+  const isTold = profile === 'twinlease';
+  return {
+    hostName: options.get(HOST_NAME) ?? (isTold ? undefined : ours?.hostName),
+    relayInfo: options.get(RELAY_INFORMATION) ?? (isTold ? undefined : ours?.relayInfo),
+    policy: update.vendorUse?.get(MATCHED_POLICY) ?? (isTold ? undefined : ours?.policy),
+    dnsFlags: update.ddns?.flags ?? (isTold ? 0 : (ours?.dnsFlags ?? 0)),
+  };
+}
+
+function clientOptions(binding: Binding): Uint8Array | undefined {
+  const parts: number[] = [];
+  for (const [code, value] of [
+    [HOST_NAME, binding.hostName],
+    [RELAY_INFORMATION, binding.relayInfo],
+  ] as const)
+    if (value !== undefined && value.length > 0 && value.length <= OPTION_BYTES_MAX) parts.push(code, value.length, ...value);
+  return parts.length === 0 ? undefined : Uint8Array.from(parts);
+}
+
+/** Reads as far as the options are whole; what is cut off was of no use to anybody. */
+function readOptions(bytes: Uint8Array | undefined): ReadonlyMap<number, Uint8Array> {
+  const found = new Map<number, Uint8Array>();
+  if (bytes === undefined) return found;
+  let at = 0;
+  while (at + 2 <= bytes.length) {
+    const size = bytes[at + 1]!;
+    if (at + 2 + size > bytes.length) break;
+    if (size > 0) found.set(bytes[at]!, bytes.slice(at + 2, at + 2 + size));
+    at += 2 + size;
+  }
+  return found;
+}

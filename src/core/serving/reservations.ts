@@ -1,0 +1,89 @@
+/**
+ * The reservations of one scope, found by client and by address. A client may be named in four ways; an explicit client
+ * identifier is the narrowest and wins, then the hardware address, then the place where it is plugged in.
+ */
+import { type Ip4, toHex } from '../../wire/units.ts';
+import type { Binding } from '../bindings/binding.ts';
+import { reservationKeyText } from '../config/checks.ts';
+import type { OptionDefinition, Reservation, Scope } from '../config/model.ts';
+import { addressOf } from '../config/pool-shape.ts';
+import { type ClientView, isSameClient, uint32In } from './client-view.ts';
+import { OPTION } from './option-codes.ts';
+import { type OptionLevel, optionLevelOf } from './option-levels.ts';
+
+export interface ReservedAddress {
+  readonly address: Ip4;
+  readonly reservation: Reservation;
+  readonly options: OptionLevel;
+  /** Lease time of its own (option 51), undefined for the scope's. */
+  readonly leaseSec: number | undefined;
+}
+
+export interface ReservationIndex {
+  /** The reservation of this client, whoever has the address now. `mayTrustRelay` lets option 82 name it. */
+  ofClient(view: ClientView, mayTrustRelay: boolean): ReservedAddress | undefined;
+  at(address: Ip4): ReservedAddress | undefined;
+}
+
+const NO_RESERVATIONS: ReservationIndex = { ofClient: () => undefined, at: () => undefined };
+
+export function makeReservationIndex(scope: Scope, definitions: readonly OptionDefinition[]): ReservationIndex {
+  if (scope.reservations.length === 0) return NO_RESERVATIONS;
+  const byClient = new Map<string, ReservedAddress>();
+  const byAddress = new Map<Ip4, ReservedAddress>();
+  const kinds = new Set<string>();
+  for (const reservation of scope.reservations) {
+    const options = optionLevelOf(reservation.options, definitions);
+    const reserved: ReservedAddress = {
+      address: addressOf(reservation.address),
+      reservation,
+      options,
+      leaseSec: uint32In(options.plain.get(OPTION.leaseTime)),
+    };
+    byClient.set(reservationKeyText(reservation.client), reserved);
+    byAddress.set(reserved.address, reserved);
+    kinds.add(reservation.client.kind);
+  }
+  return {
+    at: (address) => byAddress.get(address),
+    ofClient(view, mayTrustRelay) {
+      for (const text of clientTexts(view, mayTrustRelay, kinds)) {
+        const reserved = byClient.get(text);
+        if (reserved !== undefined && isForKind(reserved.reservation, view)) return reserved;
+      }
+      return undefined;
+    },
+  };
+}
+
+/**
+ * Whether the client of a packet is the one whom the binding of an address is about. For a reservation by hardware address the
+ * machine counts, whatever identifier it sends: network boot and the system that follows send different ones.
+ */
+export function isHolder(binding: Binding, view: ClientView, reserved: ReservedAddress | undefined): boolean {
+  if (isSameClient(view, binding.clientId, binding.hardware)) return true;
+  if (reserved === undefined || reserved.address !== binding.address || reserved.reservation.client.kind !== 'hardware') {
+    return false;
+  }
+  const { hex, htype = 1 } = reserved.reservation.client;
+  return binding.hardware !== undefined && binding.hardware[0] === htype && toHex(binding.hardware.subarray(1)) === hex;
+}
+
+function clientTexts(view: ClientView, mayTrustRelay: boolean, kinds: ReadonlySet<string>): string[] {
+  const texts: string[] = [];
+  if (kinds.has('client-id') && view.clientId !== undefined) texts.push(`client-id ${toHex(view.clientId)}`);
+  if (kinds.has('hardware') && view.hardware !== undefined) {
+    texts.push(`hardware ${view.hardware[0]} ${toHex(view.hardware.subarray(1))}`);
+  }
+  if (!mayTrustRelay || view.relay === undefined) return texts;
+  if (kinds.has('circuit-id') && view.relay.circuitId !== undefined) {
+    texts.push(`circuit-id ${toHex(view.relay.circuitId)}`);
+  }
+  if (kinds.has('remote-id') && view.relay.remoteId !== undefined) texts.push(`remote-id ${toHex(view.relay.remoteId)}`);
+  return texts;
+}
+
+function isForKind(reservation: Reservation, view: ClientView): boolean {
+  if (reservation.type === 'Both') return true;
+  return (reservation.type === 'Bootp') === (view.messageType === 'bootp');
+}

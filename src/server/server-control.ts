@@ -1,0 +1,103 @@
+/** The running server as `manage` sees it: `Control` over `Server`. */
+import { lookup } from 'node:dns/promises';
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { parseIp4 } from '../wire/units.ts';
+import type { Control } from './control.ts';
+import { DEFAULT_PARTNER_PORT, type Server } from './server.ts';
+
+export const VERSION = '0.1.0';
+/** Between two looks at a relationship that drains. */
+const DRAIN_LOOK_MS = 20;
+
+export function controlOf(server: Server): Control {
+  const { core, configs, channel, options } = server;
+  return {
+    serverName: options.name,
+    key: server.identity.key,
+    version: VERSION,
+    now: () => server.clock.now(),
+    ownNames: () => ownNames(options.name),
+    revision: () => configs.present,
+    history: () => configs.history(),
+    readRevision: (number) => configs.read(number),
+    changeConfig: (change) => configs.change(change),
+    saveTransactions: async (records) => {
+      server.input(() => server.saveTransactions(records));
+      await server.store.settled();
+    },
+    transactions: () => [...server.transactions.values()],
+    bindings: core.bindings,
+    changeBindings: async (bindings) => {
+      server.input(() => core.changeBindings(server.clock.now(), bindings));
+      await server.store.settled();
+    },
+    pendingOffers: (scopeId) => core.serving.pendingOffers(scopeId),
+    endpointStatus: (name) => core.endpoint(name)?.status(server.clock.now()),
+    command: async (name, command) => {
+      const result = server.input(() => core.command(server.clock.now(), name, command));
+      await server.store.settled();
+      return result ?? { kind: 'unknown' };
+    },
+    drained: (name, timeoutMs) => drained(server, name, timeoutMs),
+    callPartner: (partner, method, params, timeoutMs) => channel.call(partner, method, params, timeoutMs),
+    acceptInvitation: async (code, host) => {
+      if (host === undefined) return { kind: 'failed', problem: { code: 'pair/host-missing', slots: {} } };
+      const [name = '', port] = splitPort(host);
+      return await channel.acceptInvitation(code, name, port ?? DEFAULT_PARTNER_PORT);
+    },
+    invite: () => channel.invite(),
+    resolve: async (host) => {
+      const literal = parseIp4(host);
+      if (literal !== undefined) return [literal];
+      try {
+        return (await lookup(host, { family: 4, all: true })).map(({ address }) => parseIp4(address)).filter((address) => address !== undefined);
+      } catch {
+        // A name without addresses is an answer here, not a failure; the operation says which name it was.
+        return [];
+      }
+    },
+    putSecret: (secret) => server.secrets.put(secret),
+    hasSecret: (ref) => server.secrets.has(ref),
+    secretOf: (ref) => server.secrets.get(ref),
+    counters: () => server.traces.counters(server.outbound.delayedCount),
+    traces: (client) => server.traces.of(client),
+    problems: () => server.log.recent() as ReturnType<Control['problems']>,
+    audit: (entry) => appendAudit(join(options.stateDirectory, 'audit.log'), { at: new Date(server.clock.now().wallAt * 1000).toISOString(), ...entry }),
+  };
+}
+
+/** The audit log is flushed line by line: a change that was answered is in it. */
+function appendAudit(path: string, entry: unknown): void {
+  const fd = openSync(path, 'a', 0o600);
+  writeSync(fd, `${JSON.stringify(entry)}\n`);
+  fsyncSync(fd);
+  closeSync(fd);
+}
+
+function ownNames(serverName: string): string[] {
+  const names = [serverName.toLowerCase(), hostname().toLowerCase(), 'localhost'];
+  for (const addresses of Object.values(networkInterfaces())) for (const { address } of addresses ?? []) names.push(address.toLowerCase());
+  return names;
+}
+
+/** `host`, `host:port` or an IPv4 address with either. */
+export function splitPort(text: string): [string, number | undefined] {
+  const colon = text.lastIndexOf(':');
+  const port = colon < 0 ? undefined : Number(text.slice(colon + 1));
+  if (port === undefined || !Number.isInteger(port) || port < 1 || port > 65535) return [text, undefined];
+  return [text.slice(0, colon), port];
+}
+
+async function drained(server: Server, name: string, timeoutMs: number): Promise<{ kind: 'done' } | { kind: 'not'; why: string }> {
+  const untilMs = server.clock.now().monoMs + timeoutMs;
+  for (;;) {
+    const status = server.core.endpoint(name)?.status(server.clock.now());
+    if (status === undefined) return { kind: 'not', why: 'there is no such relationship' };
+    if (!status.isCommunicating) return { kind: 'not', why: 'the partner is not reachable' };
+    if (status.dirtyBindings === 0 && status.unackedUpdates === 0) return { kind: 'done' };
+    if (server.clock.now().monoMs > untilMs) return { kind: 'not', why: `${status.dirtyBindings} bindings still wait for the partner` };
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+  }
+}

@@ -1,0 +1,492 @@
+/**
+ * A running server: opens the store, the sockets and the partner door, and drives the core with what they bring, in the order
+ * decide, commit, send. Everything that acts is here or in a file beside it; every rule is in `core`.
+ */
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import type { SnapshotSource } from '../core/bindings/binding.ts';
+import type { Partner, Relationship } from '../core/config/model.ts';
+import { DEFAULT_LIMITS, FOREIGN_LIMITS } from '../core/failover/limits.ts';
+import { encodeRecord } from '../core/pipeline/record-codec.ts';
+import { NOTHING_ENTERS, ServerCore } from '../core/pipeline/server-core.ts';
+import type { Problem } from '../core/problems/problem.ts';
+import type { Ingress } from '../core/serving/serving-types.ts';
+import type { PacketIo, ReceivedPacket, ServedInterface } from '../net/packet-io.ts';
+import type { Connection, PartnerAlpn, TlsConnection } from '../net/connection.ts';
+import { dialPartner } from '../net/dial-partner.ts';
+import { openPartnerDoor, type PartnerDoor } from '../net/partner-door.ts';
+import { nodeFileLayer } from '../store/file-layer.ts';
+import { openRevisions } from '../store/revisions.ts';
+import { DEFAULT_STORE_LIMITS } from '../store/store.ts';
+import type { FileLayer, ReplayResult, Store } from '../store/store-types.ts';
+import type { FailoverMessage } from '../wire/failover/messages.ts';
+import { type EpochSec, type Ip4, parseIp4 } from '../wire/units.ts';
+import { WallClock } from './clock.ts';
+import { ConfigService } from './config-service.ts';
+import type { ConfigChange, TransactionRecord } from './control.ts';
+import { type Identity, loadIdentity } from './identity.ts';
+import { Links } from './links.ts';
+import { makeLog, type ServerLog } from './log.ts';
+import { Outbound } from './outbound.ts';
+import { PartnerChannel } from './partner-channel.ts';
+import { Secrets } from './private-files.ts';
+import { frameFingerprint, packetFingerprint, Quarantine } from './quarantine.ts';
+import { replayStore } from './replay.ts';
+import { Traces } from './traces.ts';
+
+/** The clock is followed, interfaces are looked at and the store is asked for a snapshot this often. */
+const TICK_MS = 1000;
+/** The wall clock is made durable this often (design, part 2 "Two clocks"). */
+const HEARTBEAT_SEC = 10;
+/** The event loop is never left without looking at the core's deadline for longer. */
+const TIMER_MS_MAX = 1000;
+export const DEFAULT_PARTNER_PORT = 647;
+
+/** Process ends, as sysexits(3) names them. */
+export const EXIT_ASSERTION = 70;
+export const EXIT_STORE = 74;
+
+export interface ServerOptions {
+  readonly name: string;
+  /** State, configuration and identity are lost and restored apart (design, part 3). */
+  readonly stateDirectory: string;
+  readonly configDirectory: string;
+  readonly identityDirectory: string;
+  readonly partnerAddress: string;
+  readonly partnerPort: number;
+  readonly openPacketIo: () => Promise<PacketIo>;
+  /** Server identifier in relay-only service. */
+  readonly relayServerAddress: Ip4;
+  readonly logLevel: string;
+  readonly layer?: FileLayer;
+  /** A file system full of surprises ends here: the process must stop with this status. */
+  readonly end: (status: number, why: string) => never;
+  /** Bytes that make deciding fail, to try the quarantine (`TWINLEASE_FAULT_PLANT`, hex). */
+  readonly faultPlant?: Uint8Array;
+}
+
+export type PartnerHandler = (
+  partner: Partner,
+  method: string,
+  params: unknown,
+) => Promise<{ kind: 'ok'; value: unknown } | { kind: 'failed'; problem: Problem }>;
+
+export class Server {
+  readonly options: ServerOptions;
+  readonly log: ServerLog;
+  readonly clock: WallClock;
+  readonly core: ServerCore;
+  readonly store: Store;
+  readonly configs: ConfigService;
+  readonly links: Links;
+  readonly channel: PartnerChannel;
+  readonly traces: Traces;
+  readonly secrets: Secrets;
+  readonly identity: Identity;
+  readonly quarantine: Quarantine;
+  readonly outbound: Outbound;
+  readonly io: PacketIo;
+  readonly replay: ReplayResult;
+  readonly transactions: Map<string, TransactionRecord>;
+  /** Set by the program that composes the server; until then partners are told to come again. */
+  onPartnerCall: PartnerHandler | undefined;
+  /** About once a second, for those who follow partners and finish changes. */
+  onTick: (() => void) | undefined;
+  onCommunicating: ((relationship: string) => void) | undefined;
+  onConfigChanged: (() => void) | undefined;
+  readonly #source: SnapshotSource;
+  readonly #door: PartnerDoor;
+  readonly #interfaceAddresses = new Map<number, ServedInterface>();
+  readonly #communicating = new Set<string>();
+  #configRecord: Uint8Array | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = 0;
+  #tick: NodeJS.Timeout | undefined;
+  #heartbeatAt = 0;
+  #isSnapshotting = false;
+  #isClosing = false;
+
+  private constructor(parts: Parts) {
+    this.options = parts.options;
+    this.log = parts.log;
+    this.clock = parts.clock;
+    this.store = parts.store;
+    this.secrets = parts.secrets;
+    this.identity = parts.identity;
+    this.quarantine = parts.quarantine;
+    this.io = parts.io;
+    this.replay = parts.replay;
+    this.transactions = parts.transactions;
+    this.#source = parts.table;
+    this.#door = parts.door;
+    this.traces = new Traces(this.clock.now().wallAt);
+    this.outbound = new Outbound(parts.io);
+    this.links = new Links(this.#linkEvents());
+    this.links.durableSequence = parts.store.durableSequence;
+    this.channel = new PartnerChannel(this.#channelHost());
+    this.configs = new ConfigService(parts.revisions, parts.revision, (revision, sha256, change) => this.#enforce(revision.number, sha256, change), () => this.clock.now().wallAt);
+    this.core = new ServerCore(
+      {
+        ports: {
+          append: (record) => this.store.append(record),
+          hasRoom: () => this.outbound.hasRoom && this.store.waitingBytes < DEFAULT_STORE_LIMITS.waitingBytesMax / 2,
+          sendPacket: (reply, after) => this.outbound.add(reply, after, this.store.durableSequence),
+          sendLink: (name, message, after) => this.links.send(name, message, after),
+          dial: (name) => this.links.dial(name),
+          closeLink: (name) => this.links.close(name),
+          event: (code, slots) => this.log.event(code, slots),
+        },
+        bindings: parts.table,
+        identity: { relayServerAddress: parts.options.relayServerAddress },
+        store: { storeId: parts.store.storeId, sequence: () => this.store.durableSequence, isLostStore: parts.isLostStore },
+        limits: (relationship) => (relationship.profile === 'twinlease' ? DEFAULT_LIMITS : FOREIGN_LIMITS),
+      },
+      parts.revision.config,
+      parts.relationships,
+    );
+  }
+
+  static async open(options: ServerOptions): Promise<Server> {
+    const layer = options.layer ?? nodeFileLayer;
+    for (const directory of [options.stateDirectory, options.configDirectory, options.identityDirectory]) await layer.mkdir(directory);
+    const clock = new WallClock();
+    const log = makeLog({ serverName: options.name, level: options.logLevel, nowSec: () => clock.now().wallAt });
+    const identity = await loadIdentity(options.identityDirectory);
+    const secrets = await Secrets.open(options.identityDirectory);
+    const revisions = await openRevisions(options.configDirectory, layer);
+    const nowSec = clock.now().wallAt;
+    const seed = randomInt(0x7fffffff);
+    const replayed = await replayStore({ stateDirectory: options.stateDirectory, layer, limits: DEFAULT_STORE_LIMITS, revisions, serverName: options.name, nowSec, seed });
+    if (replayed.kind === 'bad') throw new Error(replayed.why);
+    clock.checkAgainst(replayed.value.newestAt);
+    const io = await options.openPacketIo();
+    let server: Server | undefined;
+    const door = await openPartnerDoor({
+      host: options.partnerAddress,
+      port: options.partnerPort,
+      identity,
+      allowKey: (key) => server?.partnerOf(key) !== undefined,
+      allowUnknown: () => server?.channel.isPairingOpen ?? false,
+      allowPlain: () => false,
+      onConnection: (connection) => server?.takeConnection(connection),
+      onRefused: (peer, why) => log.event('net/partner-refused', { peer, why }),
+    });
+    const quarantine = new Quarantine(options.stateDirectory);
+    server = new Server({ options, log, clock, identity, secrets, revisions, io, door, quarantine, ...replayed.value });
+    server.#start(replayed.value.replay.isNew);
+    return server;
+  }
+
+  get doorPort(): number {
+    return this.#door.port;
+  }
+
+  partnerOf(key: string): Partner | undefined {
+    return this.configs.present.config.partners.find((partner) => partner.key === key);
+  }
+
+  takeConnection(connection: Connection): void {
+    if (connection.alpn === 'twinlease-link/1') this.links.accept(connection);
+    else if (connection.alpn === 'twinlease-manage/1') this.channel.accept(connection);
+    else connection.close();
+  }
+
+  /** Cuts this server off from its partners, or lets them come back; clients are served on. For drills and demonstrations. */
+  setCut(isCut: boolean): void {
+    this.links.setCut(isCut);
+    this.channel.setCut(isCut);
+    this.afterInput();
+  }
+
+  /** Runs one input of the core and sends off what it decided. Every door of the shell goes through here. */
+  input<T>(run: () => T): T {
+    const result = run();
+    this.afterInput();
+    return result;
+  }
+
+  afterInput(): void {
+    this.store.kick();
+    this.outbound.flush();
+    this.#schedule();
+  }
+
+  saveTransactions(records: readonly TransactionRecord[]): void {
+    for (const record of records) {
+      this.store.append(encodeRecord({ kind: 'transaction', id: record.id, state: record.state, body: Buffer.from(record.body) }));
+      if (record.state === 'forgotten') this.transactions.delete(record.id);
+      else this.transactions.set(record.id, record);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    clearTimeout(this.#timer);
+    clearInterval(this.#tick);
+    this.outbound.close();
+    await this.io.close();
+    await this.store.settled();
+    this.links.closeAll();
+    this.channel.close();
+    await this.#door.close();
+    await this.store.close();
+  }
+
+  #start(isNewStore: boolean): void {
+    this.store.onDurable((sequence) => {
+      this.outbound.release(sequence);
+      this.links.release(sequence);
+      this.outbound.flush();
+    });
+    this.store.onFailed((cause) => this.#die(EXIT_STORE, 'store/write-failed', { why: cause.message }));
+    if (isNewStore) this.#appendConfiguration(this.configs.present.number, new Uint8Array(32));
+    else this.#configRecord = encodeRecord({ kind: 'configuration', number: this.configs.present.number, sha256: new Uint8Array(32) });
+    for (const served of this.io.interfaces()) this.#interfaceAddresses.set(served.interfaceId, served);
+    this.#noteClock();
+    this.input(() => this.core.start(this.clock.now()));
+    this.#noteInterfaces(this.io.interfaces());
+    this.io.onInterfaces((interfaces) => this.#noteInterfaces(interfaces));
+    this.io.onPackets((batch) => this.#takePackets(batch));
+    this.#tick = setInterval(() => this.#everySecond(), TICK_MS);
+    if (this.quarantine.hasEndedOften(this.clock.now().wallAt)) this.log.event('server/crash-loop', { count: this.quarantine.entries.length });
+  }
+
+  #takePackets(batch: readonly ReceivedPacket[]): void {
+    const now = this.clock.now();
+    for (const received of batch) {
+      if (!this.quarantine.isEmpty) {
+        const fingerprint = packetFingerprint(received.bytes);
+        if (this.quarantine.has(fingerprint)) {
+          this.log.event('serving/packet-quarantined', { fingerprint: fingerprint.slice(0, 16), count: 1 });
+          continue;
+        }
+      }
+      const ingress: Ingress = {
+        interfaceId: received.interfaceId,
+        interfaceAddresses: this.#interfaceAddresses.get(received.interfaceId)?.addresses ?? [],
+        toAddress: received.toAddress,
+        fromAddress: received.fromAddress,
+        fromPort: received.fromPort,
+      };
+      const report = this.#guarded('client-packet', () => packetFingerprint(received.bytes), () => {
+        this.#springPlant(received.bytes);
+        return this.core.packet(now, ingress, received.bytes);
+      });
+      this.traces.note(now, report);
+    }
+    this.afterInput();
+  }
+
+  /** Design, part 2: an assertion that fails while one input is decided ends the process, after its fingerprint is written. */
+  #guarded<T>(what: 'client-packet' | 'partner-message', fingerprint: () => string, run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.quarantine.add({ fingerprint: fingerprint(), what, why, at: this.clock.now().wallAt });
+      return this.#die(EXIT_ASSERTION, 'server/fault', { what, why });
+    }
+  }
+
+  #springPlant(bytes: Uint8Array): void {
+    const { faultPlant } = this.options;
+    if (faultPlant !== undefined && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(Buffer.from(faultPlant))) throw new Error('the planted fault was met');
+  }
+
+  #die(status: number, code: string, slots: Readonly<Record<string, string | number>>): never {
+    this.log.event(code, slots);
+    this.links.closeAll();
+    return this.options.end(status, String(slots['why'] ?? code));
+  }
+
+  #schedule(): void {
+    if (this.#isClosing) return;
+    const now = this.clock.now().monoMs;
+    const deadline = Math.min(this.core.deadlineMs(), now + TIMER_MS_MAX);
+    if (this.#timer !== undefined && this.#timerAtMs <= deadline && this.#timerAtMs >= now) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = deadline;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.input(() => this.core.timer(this.clock.now()));
+      this.#noteCommunicating();
+    }, Math.max(0, deadline - now));
+  }
+
+  #everySecond(): void {
+    this.clock.follow();
+    this.#noteClock();
+    const now = this.clock.now();
+    if (now.wallAt >= this.#heartbeatAt && this.clock.doubt === undefined) {
+      this.#heartbeatAt = now.wallAt + HEARTBEAT_SEC;
+      this.store.append(encodeRecord({ kind: 'heartbeat', wallAt: now.wallAt }));
+      this.afterInput();
+    }
+    if (this.store.isSnapshotDue && !this.#isSnapshotting) this.#snapshot();
+    this.#noteCommunicating();
+    this.onTick?.();
+  }
+
+  #snapshot(): void {
+    this.#isSnapshotting = true;
+    this.store.snapshot(this.#source, () => this.#stateRecords()).then(
+      () => {
+        this.#isSnapshotting = false;
+      },
+      (error: unknown) => this.#die(EXIT_STORE, 'store/snapshot-failed', { why: error instanceof Error ? error.message : String(error) }),
+    );
+  }
+
+  #stateRecords(): Uint8Array[] {
+    const transactions = [...this.transactions.values()].map((t) => encodeRecord({ kind: 'transaction', id: t.id, state: t.state, body: Buffer.from(t.body) }));
+    const heartbeat = encodeRecord({ kind: 'heartbeat', wallAt: this.clock.now().wallAt });
+    return [...(this.#configRecord === undefined ? [] : [this.#configRecord]), ...this.core.stateRecords(), ...transactions, heartbeat];
+  }
+
+  #appendConfiguration(number: number, sha256: Uint8Array): void {
+    const record = encodeRecord({ kind: 'configuration', number, sha256 });
+    this.#configRecord = record;
+    this.store.append(record);
+  }
+
+  async #enforce(number: number, sha256: Uint8Array, change: ConfigChange): Promise<void> {
+    this.input(() => {
+      this.#appendConfiguration(number, sha256);
+      this.saveTransactions(change.transactions ?? []);
+      this.core.reconfigure(this.clock.now(), change.config, {
+        given: change.given ?? NOTHING_ENTERS.given,
+        forgotten: change.forgotten ?? NOTHING_ENTERS.forgotten,
+        newRelationships: change.newRelationships ?? NOTHING_ENTERS.newRelationships,
+      });
+    });
+    await this.store.settled();
+    this.onConfigChanged?.();
+  }
+
+  #noteClock(): void {
+    const { doubt } = this.clock;
+    this.core.setClockTrusted(doubt === undefined);
+    if (doubt !== undefined) this.log.event('clock/doubtful', { kind: doubt.kind, bySec: doubt.bySec });
+  }
+
+  #noteCommunicating(): void {
+    const now = this.clock.now();
+    for (const name of this.core.endpointNames()) {
+      const isCommunicating = this.core.endpoint(name)?.status(now).isCommunicating ?? false;
+      if (isCommunicating === this.#communicating.has(name)) continue;
+      if (isCommunicating) this.#communicating.add(name);
+      else this.#communicating.delete(name);
+      if (isCommunicating) this.onCommunicating?.(name);
+    }
+  }
+
+  /** Scopes that lie on an interface which is down are told to the partner (design, "No silent half-death"). */
+  #noteInterfaces(interfaces: readonly ServedInterface[]): void {
+    for (const served of interfaces) {
+      const known = this.#interfaceAddresses.get(served.interfaceId);
+      // An interface that is down may show no addresses any more; the last ones tell which scopes it served.
+      const addresses = served.addresses.length === 0 && known !== undefined && !served.isUp ? known.addresses : served.addresses;
+      this.#interfaceAddresses.set(served.interfaceId, { ...served, addresses });
+    }
+    const gone = new Set(interfaces.map((served) => served.interfaceId));
+    const unserved: Ip4[] = [];
+    for (const [id, served] of this.#interfaceAddresses) {
+      if (served.isUp && gone.has(id)) continue;
+      for (const scope of this.configs.present.config.scopes) {
+        const scopeId = parseIp4(scope.scopeId);
+        const mask = parseIp4(scope.subnetMask);
+        if (scopeId === undefined || mask === undefined) continue;
+        if (served.addresses.some(({ address }) => (address & mask) >>> 0 === scopeId)) unserved.push(scopeId);
+      }
+      this.log.event('net/interface-down', { interface: served.name });
+    }
+    this.input(() => this.core.unservedScopes(this.clock.now(), unserved));
+  }
+
+  #linkEvents(): ConstructorParameters<typeof Links>[0] {
+    const now = () => this.clock.now();
+    return {
+      now,
+      connected: (name, dialled) => this.input(() => this.core.linkConnected(now(), name, dialled)),
+      failed: (name, why) => this.input(() => this.core.linkFailed(now(), name, why)),
+      closed: (name, why) => this.input(() => this.core.linkClosed(now(), name, why)),
+      message: (name, message, frame) => this.#takeMessage(name, message, frame),
+      relationshipOf: (name) => this.relationship(name),
+      dial: async (relationship) => {
+        const partner = this.partnerOf(relationship.partnerKey);
+        if (partner === undefined) throw new Error(`the partner of ${relationship.name} was never introduced`);
+        return await this.#dialTls(partner.host, partner.port, 'twinlease-link/1', partner.key);
+      },
+      isQuarantined: (fingerprint) => this.quarantine.has(fingerprint),
+      heardTime: (at: EpochSec) => this.clock.hearPartner(at),
+      event: (code, slots) => this.log.event(code, slots),
+    };
+  }
+
+  #takeMessage(name: string, message: FailoverMessage, frame: Uint8Array): void {
+    this.#guarded('partner-message', () => frameFingerprint(frame), () => this.core.linkMessage(this.clock.now(), name, message));
+    this.afterInput();
+  }
+
+  #channelHost(): ConstructorParameters<typeof PartnerChannel>[0] {
+    return {
+      dial: ({ host, port, expectKey }) => this.#dialTls(host, port, 'twinlease-manage/1', expectKey),
+      partnerOf: (key) => this.partnerOf(key),
+      handle: async (partner, method, params) =>
+        this.onPartnerCall === undefined
+          ? { kind: 'failed', problem: { code: 'server/starting', slots: {} } }
+          : await this.onPartnerCall(partner, method, params),
+      nowSec: () => this.clock.now().wallAt,
+      ownKey: this.identity.key,
+      serverName: this.options.name,
+      doorPort: () => this.#door.port,
+      adopt: (partner) => this.#adoptPartner(partner),
+      event: (code, slots) => this.log.event(code, slots),
+    };
+  }
+
+  async #dialTls(host: string, port: number, alpn: PartnerAlpn, expectKey: string): Promise<TlsConnection> {
+    const dialled = await dialPartner({ host, port, alpn, expectKey, identity: this.identity });
+    if (dialled.kind === 'ok') return dialled.connection;
+    throw new Error(dialled.why);
+  }
+
+  async #adoptPartner(partner: Partner): Promise<void> {
+    for (;;) {
+      const { number, config } = this.configs.present;
+      const partners = [...config.partners.filter((known) => known.key !== partner.key), partner];
+      const done = await this.configs.change({ base: number, by: 'pairing', what: `introduced to ${partner.name}`, config: { ...config, partners } });
+      if (done.kind === 'ok') return;
+      if (done.kind === 'bad') throw new Error(`the partner ${partner.name} cannot be added: ${done.problems[0]?.code ?? 'refused'}`);
+    }
+  }
+
+  relationship(name: string): Relationship | undefined {
+    return this.configs.present.config.relationships.find((relationship) => relationship.name === name);
+  }
+}
+
+interface Parts {
+  readonly options: ServerOptions;
+  readonly log: ServerLog;
+  readonly clock: WallClock;
+  readonly identity: Identity;
+  readonly secrets: Secrets;
+  readonly revisions: ConstructorParameters<typeof ConfigService>[0];
+  readonly revision: ConstructorParameters<typeof ConfigService>[1];
+  readonly io: PacketIo;
+  readonly door: PartnerDoor;
+  readonly quarantine: Quarantine;
+  readonly table: ServerCore['bindings'] & SnapshotSource;
+  readonly store: Store;
+  readonly replay: ReplayResult;
+  readonly relationships: ConstructorParameters<typeof ServerCore>[2];
+  readonly transactions: Map<string, TransactionRecord>;
+  readonly isLostStore: boolean;
+}
+
+/** Where state, configuration and identity live below one directory. */
+export function directoriesBelow(root: string): { stateDirectory: string; configDirectory: string; identityDirectory: string } {
+  return { stateDirectory: join(root, 'state'), configDirectory: join(root, 'config'), identityDirectory: join(root, 'identity') };
+}
