@@ -1,6 +1,6 @@
 /**
- * Making and calling operations. `invoke` is what every front door calls: rights, schema, ComputerName, the operation itself
- * and the audit line, in this order (management specification 1.8 for the order, 1.1 for ComputerName).
+ * Making and calling operations. Every operation checks rights and ComputerName before anything of its own; `invoke` adds the
+ * schema in between and the audit line after, for a door that has raw parameters.
  */
 import type { z } from 'zod';
 import type { Problem } from '../core/problems/problem.ts';
@@ -40,8 +40,24 @@ export function defineOperation<P, R>(spec: OperationSpec<P, R>): Operation {
     result: spec.result,
     changes: spec.changes,
     ...(confirm === undefined ? {} : { confirm: (params: unknown) => confirm(params as P) }),
-    run: (context, params) => spec.run(context, params as P),
+    run: async (context, params) => {
+      const refusal = refused(context, spec, params);
+      return refusal === undefined ? await spec.run(context, params as P) : failed(refusal);
+    },
   };
+}
+
+/** What holds for every operation before its own checks: rights, then ComputerName (management specification 1.1, 1.8). */
+function refused(
+  { control, caller }: OperationContext,
+  operation: { readonly name: string; readonly changes: boolean },
+  params: unknown,
+): Problem | undefined {
+  if (operation.changes && caller.role !== 'administrator') {
+    const slots = { account: caller.account, operation: operation.name };
+    return problem(control, 'request/access-denied', slots, operation.name);
+  }
+  return wrongComputer(control, params);
 }
 
 export interface Request {
@@ -55,14 +71,10 @@ export interface Request {
 /** Carries out one request of a front door. */
 export async function invoke(request: Request): Promise<Outcome<unknown>> {
   const { control, caller, operation } = request;
-  if (operation.changes && caller.role !== 'administrator') {
-    const slots = { account: caller.account, operation: operation.name };
-    return audited(request, failed(problem(control, 'request/access-denied', slots, operation.name)));
-  }
+  const denied = refused({ control, caller, whatIf: request.whatIf }, operation, undefined);
+  if (denied !== undefined) return audited(request, failed(denied));
   const parsed = operation.params.safeParse(request.params ?? {});
   if (!parsed.success) return audited(request, failed(...parameterProblems(parsed.error)));
-  const elsewhere = wrongComputer(control, parsed.data);
-  if (elsewhere !== undefined) return audited(request, failed(elsewhere));
   const outcome = await operation.run({ control, caller, whatIf: request.whatIf }, parsed.data);
   return audited(request, outcome);
 }

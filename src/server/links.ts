@@ -149,7 +149,7 @@ export class Links {
         // Specification 1.8 step 5.
         const refusal: OutMessage = { kind: 'connectack', xid: read.value.xid, relationshipName: name, rejectReason: 'invalid-partner', message: 'unknown failover relationship name' };
         connection.write(encodeMessage({ ...refusal, sentAt: this.#events.now().wallAt }, 'twinlease'));
-        this.#events.event('failover/unknown-relationship', { name: name ?? '', peer: connection.remoteAddress });
+        this.#events.event('failover/refused-partner', { name: name ?? '', reason: `no such relationship with ${connection.remoteAddress} here` });
       }
       connection.close();
       return;

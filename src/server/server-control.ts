@@ -18,7 +18,7 @@ export function controlOf(server: Server): Control {
     key: server.identity.key,
     version: VERSION,
     now: () => server.clock.now(),
-    ownNames: () => ownNames(options.name),
+    ownNames: () => ownNames(options.name, options.partnerAddress),
     revision: () => configs.present,
     history: () => configs.history(),
     readRevision: (number) => configs.read(number),
@@ -76,8 +76,10 @@ function appendAudit(path: string, entry: unknown): void {
   closeSync(fd);
 }
 
-function ownNames(serverName: string): string[] {
+/** The address of the partner door comes first among the addresses: it is the one by which partners know this server. */
+function ownNames(serverName: string, partnerAddress: string): string[] {
   const names = [serverName.toLowerCase(), hostname().toLowerCase(), 'localhost'];
+  if (partnerAddress !== '0.0.0.0' && partnerAddress !== '::') names.push(partnerAddress);
   for (const addresses of Object.values(networkInterfaces())) for (const { address } of addresses ?? []) names.push(address.toLowerCase());
   return names;
 }

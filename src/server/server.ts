@@ -264,7 +264,8 @@ export class Server {
       }
       const ingress: Ingress = {
         interfaceId: received.interfaceId,
-        interfaceAddresses: this.#interfaceAddresses.get(received.interfaceId)?.addresses ?? [],
+        // Relay-only service has no interface that clients are on.
+        interfaceAddresses: this.options.relayServerAddress !== 0 ? [] : (this.#interfaceAddresses.get(received.interfaceId)?.addresses ?? []),
         toAddress: received.toAddress,
         fromAddress: received.fromAddress,
         fromPort: received.fromPort,
@@ -334,7 +335,11 @@ export class Server {
       () => {
         this.#isSnapshotting = false;
       },
-      (error: unknown) => this.#die(EXIT_STORE, 'store/snapshot-failed', { why: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => {
+        this.#isSnapshotting = false;
+        // The log goes on and the next snapshot is due later; a store that failed altogether says so itself.
+        if (!this.#isClosing) this.log.event('store/snapshot-failed', { why: error instanceof Error ? error.message : String(error) });
+      },
     );
   }
 
@@ -447,9 +452,15 @@ export class Server {
   }
 
   async #dialTls(host: string, port: number, alpn: PartnerAlpn, expectKey: string): Promise<TlsConnection> {
-    const dialled = await dialPartner({ host, port, alpn, expectKey, identity: this.identity });
+    const dialled = await dialPartner({ host, port, alpn, expectKey, identity: this.identity, ...this.#localAddress() });
     if (dialled.kind === 'ok') return dialled.connection;
     throw new Error(dialled.why);
+  }
+
+  /** The partner sees the address at which it can reach us in turn. */
+  #localAddress(): { localAddress?: string } {
+    const { partnerAddress } = this.options;
+    return partnerAddress === '0.0.0.0' || partnerAddress === '::' ? {} : { localAddress: partnerAddress };
   }
 
   async #adoptPartner(partner: Partner): Promise<void> {

@@ -5,13 +5,13 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { ServerProcess } from '../../demo/server-process.ts';
 import { needProgram, needRoot } from '../net/need.ts';
 import { CrowdProcess } from '../support/crowd-client.ts';
-import { LAN, LINK, NamespacePair } from '../support/namespace-pair.ts';
+import { LAN, Machines, NamespacePair } from '../support/namespace-pair.ts';
 import { StockClient } from '../support/stock-clients.ts';
 
 const SCOPE = '10.91.0.0';
@@ -44,14 +44,12 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'the machine vanishes and closes no connection',
     waitMaxMs: 15_000,
-    strike: (pair, victim) => {
-      for (const name of [LAN, LINK]) pair.network.setLink(pair.hostOf(victim), name, 'down');
-    },
+    strike: (pair, victim) => pair.machines.vanish(pair.hostOf(victim)),
   },
   {
     name: 'the interface toward the clients goes down, the link stays up',
     waitMaxMs: 10_000,
-    strike: (pair, victim) => pair.network.setLink(pair.hostOf(victim), LAN, 'down'),
+    strike: (pair, victim) => pair.machines.network.setLink(pair.hostOf(victim), LAN, 'down'),
     after: async (pair, victim) => assert.equal(await pair.stateOf(victim), 'Normal'),
   },
   {
@@ -69,19 +67,23 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
       test(`${fault.name}: leases are kept and new clients are served`, async (t) => {
         if (!needRoot(t) || !needProgram(t, 'ip') || !needProgram(t, 'udhcpc')) return;
         const mounts: string[] = [];
-        const pair = new NamespacePair({
+        const machines = new Machines({
           label: mode === 'LoadBalance' ? 'l' : 'h',
           addresses: [`${ALPHA}/22`, `${BETA}/22`, `${RELAY}/22`],
-          dataDirectory: (_name, made) => (fault.hasSmallDisk === true ? smallDisk(made, mounts) : made),
+        });
+        const pair = new NamespacePair(machines, (name) => {
+          const directory = join(machines.directory, name);
+          if (fault.hasSmallDisk === true) mounts.push(smallDisk(directory));
+          return directory;
         });
         try {
           await strikeAndJudge(pair, mode, fault);
         } catch (error) {
           throw new Error(`${String(error)}\n${pair.logs()}`, { cause: error });
         } finally {
-          await pair.close();
+          await pair.stop();
           for (const mount of mounts) execFileSync('umount', ['-l', mount]);
-          rmSync(pair.directory, { recursive: true, force: true });
+          machines.remove();
         }
       });
     }
@@ -89,12 +91,12 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
 }
 
 async function strikeAndJudge(pair: NamespacePair, mode: 'LoadBalance' | 'HotStandby', fault: Fault): Promise<void> {
-  const host = pair.network.host('u');
-  pair.network.plug(host, LAN, LAN);
+  const host = pair.machines.network.host('u');
+  pair.machines.network.plug(host, LAN, LAN);
   await pair.start();
   const scope = { scopeId: SCOPE, subnetMask: '255.255.252.0', startRange: '10.91.0.10', endRange: '10.91.3.250', leaseDuration: LEASE_SEC };
   await pair.join({ mode, scopes: [scope], parameters: { maxClientLeadTime: MCLT_SEC } });
-  const crowd = await CrowdProcess.open(pair.clients, {
+  const crowd = await CrowdProcess.open(pair.machines.clients, {
     servers: [
       { name: 'alpha', address: ALPHA, port: 67 },
       { name: 'beta', address: BETA, port: 67 },
@@ -104,7 +106,7 @@ async function strikeAndJudge(pair: NamespacePair, mode: 'LoadBalance' | 'HotSta
     links: [SCOPE],
     retransmitMs: 4000,
   });
-  const client = new StockClient('udhcpc', host, join(pair.directory, 'udhcpc'));
+  const client = new StockClient('udhcpc', host, join(pair.machines.directory, 'udhcpc'));
   try {
     await crowd.tell({ kind: 'add', count: OLD_CLIENTS });
     await crowd.bound(OLD_CLIENTS, 20_000);
@@ -130,10 +132,9 @@ async function strikeAndJudge(pair: NamespacePair, mode: 'LoadBalance' | 'HotSta
   }
 }
 
-function smallDisk(directory: string, mounts: string[]): string {
+function smallDisk(directory: string): string {
   mkdirSync(directory, { recursive: true });
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', directory]);
-  mounts.push(directory);
   return directory;
 }
 

@@ -12,6 +12,7 @@ import { type Host, inNamespace, Network } from './network.ts';
 export const RELATIONSHIP = 'pair of machines';
 export const LAN = 'lan';
 export const LINK = 'link';
+export const LINK_ADDRESSES = ['192.168.255.1', '192.168.255.2'] as const;
 
 export interface PairScope {
   readonly scopeId: string;
@@ -22,13 +23,11 @@ export interface PairScope {
   readonly leaseDuration?: number;
 }
 
-export interface NamespacePairOptions {
+export interface MachinesOptions {
   /** A few letters for names of namespaces. */
   readonly label: string;
-  /** Addresses of alpha, beta and the crowd's relay with the prefix length, as 10.0.0.1/24. */
+  /** Addresses of the two servers and of the crowd's relay with the prefix length, as 10.0.0.1/24. */
   readonly addresses: readonly [string, string, string];
-  /** Where a server keeps its data, in place of a directory made here. */
-  readonly dataDirectory?: (name: string, made: string) => string;
 }
 
 export interface JoinOptions {
@@ -38,16 +37,15 @@ export interface JoinOptions {
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
 
-export class NamespacePair {
+/** The two machines and the one of the clients, with nothing on them yet, and a directory for what they write. */
+export class Machines {
   readonly network: Network;
   readonly directory: string;
   readonly hosts: readonly [Host, Host];
   /** A host in the LAN for clients. */
   readonly clients: Host;
-  readonly alpha: ServerProcess;
-  readonly beta: ServerProcess;
 
-  constructor(options: NamespacePairOptions) {
+  constructor(options: MachinesOptions) {
     this.directory = mkdtempSync(join(tmpdir(), 'twinlease-pair-'));
     this.network = new Network(options.label);
     const { network } = this;
@@ -58,20 +56,39 @@ export class NamespacePair {
     network.plug(a, LAN, LAN, options.addresses[0]);
     network.plug(b, LAN, LAN, options.addresses[1]);
     network.plug(this.clients, LAN, LAN, options.addresses[2]);
-    network.wire(a, b, LINK, '192.168.255.1/30', '192.168.255.2/30');
-    const make = (name: string, host: Host, partnerAddress: string) => {
-      const made = join(this.directory, name);
-      return new ServerProcess({
+    network.wire(a, b, LINK, `${LINK_ADDRESSES[0]}/30`, `${LINK_ADDRESSES[1]}/30`);
+  }
+
+  /** All interfaces of a server's machine go down: it closes no connection and answers nobody. */
+  vanish(host: Host): void {
+    for (const name of [LAN, LINK]) this.network.setLink(host, name, 'down');
+  }
+
+  remove(): void {
+    this.machines.remove();
+  }
+}
+
+export class NamespacePair {
+  readonly machines: Machines;
+  readonly alpha: ServerProcess;
+  readonly beta: ServerProcess;
+
+  /** `dataDirectory` chooses where a server keeps its data, in place of a directory of that name with the machines. */
+  constructor(machines: Machines, dataDirectory: (name: string) => string = (name) => join(machines.directory, name)) {
+    this.machines = machines;
+    const { hosts, network } = machines;
+    const make = (name: string, host: Host, partnerAddress: string) =>
+      new ServerProcess({
         name,
-        dataDirectory: options.dataDirectory?.(name, made) ?? made,
+        dataDirectory: dataDirectory(name),
         interfaces: [LAN],
         partnerAddress,
         restAddress: network.manage(host),
         prefix: inNamespace(host),
       });
-    };
-    this.alpha = make('alpha', a, '192.168.255.1');
-    this.beta = make('beta', b, '192.168.255.2');
+    this.alpha = make('alpha', hosts[0], LINK_ADDRESSES[0]);
+    this.beta = make('beta', hosts[1], LINK_ADDRESSES[1]);
   }
 
   get servers(): readonly ServerProcess[] {
@@ -79,7 +96,7 @@ export class NamespacePair {
   }
 
   hostOf(server: ServerProcess): Host {
-    return server === this.alpha ? this.hosts[0] : this.hosts[1];
+    return this.machines.hosts[server === this.alpha ? 0 : 1];
   }
 
   other(server: ServerProcess): ServerProcess {
@@ -89,7 +106,7 @@ export class NamespacePair {
   async start(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.start()));
     const { code } = await this.alpha.ask<{ readonly code: string }>('pair/invite');
-    await this.beta.ask('pair/accept', { code, server: `192.168.255.1:${this.alpha.partnerPort}` });
+    await this.beta.ask('pair/accept', { code, server: `${LINK_ADDRESSES[0]}:${this.alpha.partnerPort}` });
   }
 
   /** Scopes and the relationship, made on alpha; resolves when both servers are in NORMAL. */
@@ -107,7 +124,7 @@ export class NamespacePair {
   }
 
   async stateOf(server: ServerProcess): Promise<string | undefined> {
-    const rows = await server.ask<readonly { readonly state: string }[]>('failover/get', { name: [RELATIONSHIP] });
+    const rows = await server.ask<readonly { readonly state: string }[]>('failover/get-by-name', { name: [RELATIONSHIP] });
     return rows[0]?.state;
   }
 
@@ -123,9 +140,8 @@ export class NamespacePair {
     return this.servers.map((server) => `${server.options.name}:\n${server.lines.slice(-40).join('\n')}`).join('\n');
   }
 
-  async close(): Promise<void> {
+  /** Kills both servers; the machines stay. */
+  async stop(): Promise<void> {
     for (const server of this.servers) if (server.isRunning) await server.kill();
-    this.network.remove();
-    rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -68,10 +68,15 @@ export function onDisconnected(ctx: Context, why: string): void {
 }
 
 /** Ends the connection from here; with a DISCONNECT where the partner heeds one (specification 1.14). */
-export function cut(ctx: Context, rejectReason: RejectReason, why: string): void {
+export function cut(
+  ctx: Context,
+  rejectReason: RejectReason,
+  why: string,
+  redialInMs: number = ctx.limits.redialMs * REDIAL_SLOW_FACTOR,
+): void {
   if (ctx.link.phase === 'down' || ctx.link.phase === 'dialling') return;
   if (ctx.config.profile !== 'msft') send(ctx, { kind: 'disconnect', rejectReason, message: why });
-  hangUp(ctx, why, ctx.limits.redialMs * REDIAL_SLOW_FACTOR);
+  hangUp(ctx, why, redialInMs);
 }
 
 function hangUp(ctx: Context, why: string, redialInMs: number): void {
@@ -294,8 +299,7 @@ export function onLinkTimer(ctx: Context): void {
 function onAliveTimer(ctx: Context): void {
   const nowMs = ctx.now.monoMs;
   if (nowMs >= receiveDeadlineMs(ctx)) {
-    cut(ctx, 'no-traffic', 'no message within the receive timer');
-    ctx.link.redialAtMs = Math.min(ctx.link.redialAtMs, nowMs + ctx.limits.redialMs);
+    cut(ctx, 'no-traffic', 'no message within the receive timer', ctx.limits.redialMs);
     return;
   }
   if (nowMs >= answerDeadlineMs(ctx)) {

@@ -135,12 +135,6 @@ export const CHANGE_PROBLEMS = {
     action: 'Enter it on the other server. On a cloned machine, delete the identity directory, start the server, and repeat.',
     http: 409,
   },
-  'pair/host-missing': {
-    severity: 'error',
-    text: 'The host of the inviting server is missing.',
-    why: 'The one-time code proves who the other server is, not where it is.',
-    action: 'Give the host name or address of the inviting server, with its port where it is not 647.',
-  },
   'pair/unreachable': {
     severity: 'error',
     text: 'The inviting server {host}, port {port}, cannot be reached: {why}.',

@@ -88,24 +88,6 @@ export const HOST_PROBLEMS = {
     why: 'Clients there get no address from this server.',
     action: 'Add a scope for the network, or remove the relay’s entry.',
   },
-  'clock/stepped': {
-    severity: 'error',
-    text: 'The system clock was set by {seconds} s.',
-    why: 'Until it is known which time is right, nothing expires and no address changes hands; renewals go on.',
-    action: 'It ends by itself when the partner agrees. Else: `twinlease server accept-clock`.',
-  },
-  'clock/implausible': {
-    severity: 'error',
-    text: 'The clock says {now}, but the store was written at {stored}.',
-    why: 'With a wrong clock leases would end too early or never. Nothing expires until it is settled.',
-    action: 'Set the clock, or accept it with `twinlease server accept-clock`.',
-  },
-  'clock/agreed': {
-    severity: 'info',
-    text: 'The clock agrees again with {with}.',
-    why: 'Leases end as usual again.',
-    action: 'Nothing.',
-  },
   'server/started': {
     severity: 'info',
     text: 'DHCP server {server} version {version} is up.',

@@ -17,10 +17,6 @@ export interface Choice {
   readonly how: string;
 }
 
-/** Addresses tried beyond those that open offers hold. */
-const SEARCH_MIN = 64;
-/** However many offers are open, one DISCOVER looks at no more addresses than this. */
-const SEARCH_MAX = 16_384;
 const TRANSITORY_TRIED_MAX = 64;
 
 /** Chooses among the scopes of the link that this server answers for now, in the order given; undefined when there is none. */
@@ -140,13 +136,17 @@ function nextAvailable(
   refuse: (address: Ip4) => boolean,
 ): Ip4 | undefined {
   const { parts, now } = asking;
-  const limit = Math.min(parts.offers.pending(scope.id) + SEARCH_MIN, SEARCH_MAX);
-  const skip = (address: Ip4): boolean =>
-    parts.offers.holderOf(now.monoMs, address) !== undefined ||
-    !isInRange(scope, address) ||
-    scope.reservations.at(address) !== undefined ||
-    refuse(address);
-  return parts.bindings.nextFree(scope.id, owner, skip, limit);
+  return parts.candidates.next({
+    bindings: parts.bindings,
+    scopeId: scope.id,
+    owner,
+    heldCount: parts.offers.pending(scope.id),
+    refuse: (address) =>
+      parts.offers.holderOf(now.monoMs, address) !== undefined ||
+      !isInRange(scope, address) ||
+      scope.reservations.at(address) !== undefined ||
+      refuse(address),
+  });
 }
 
 /** The address as a choice if the client may have it; else the reason goes into the trace. */

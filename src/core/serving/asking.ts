@@ -8,6 +8,7 @@ import type { BindingTable } from '../bindings/binding.ts';
 import type { ServerSettings } from '../config/model.ts';
 import type { Rights } from '../failover/endpoint-types.ts';
 import type { ClientView } from './client-view.ts';
+import type { FreeCandidates } from './free-candidates.ts';
 import type { Offers } from './offers.ts';
 import type { ScopeIndex, ScopeView } from './scope-index.ts';
 import type { Decision, DropCode, Ingress, ReplyPlan, ServingIdentity } from './serving-types.ts';
@@ -22,6 +23,7 @@ export interface ServingParts {
   readonly rightsOf: (scopeId: Ip4) => Rights;
   readonly identity: ServingIdentity;
   readonly offers: Offers;
+  readonly candidates: FreeCandidates;
   readonly unanswered: Unanswered;
 }
 

@@ -13,6 +13,7 @@ import { decideBootp } from './bootp.ts';
 import { viewOf } from './client-view.ts';
 import { decideDecline } from './decline.ts';
 import { decideDiscover } from './discover.ts';
+import { makeFreeCandidates } from './free-candidates.ts';
 import { decideInform } from './inform.ts';
 import { makeOffers } from './offers.ts';
 import { decideRelease } from './release.ts';
@@ -32,6 +33,7 @@ export function makeServing(
   identity: ServingIdentity,
 ): Serving {
   const offers = makeOffers();
+  const candidates = makeFreeCandidates();
   const unanswered = makeUnanswered();
   const partsOf = (from: Config): ServingParts => ({
     settings: from.server,
@@ -41,6 +43,7 @@ export function makeServing(
     rightsOf,
     identity,
     offers,
+    candidates,
     unanswered,
   });
   let parts = partsOf(config);

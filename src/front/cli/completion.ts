@@ -160,7 +160,7 @@ ${lines.join('\n')}
 }
 
 function firstLine(text: string): string {
-  return (text.split('\n')[0] ?? '').replaceAll(':', ' ');
+  return text.split('\n')[0] ?? '';
 }
 
 /** In single quotes, which every one of the three shells reads alike when none is inside. */

@@ -36,6 +36,8 @@ interface JsonSchema {
 /** Lists that come from one command line argument. */
 const LIST_LENGTH_MAX = 10_000;
 const SECRETS = new Set(['SharedSecret']);
+/** Parameters that most operations have; help lists them last. */
+const GENERAL = new Set(['Force', 'PassThru', 'Passthru', 'ComputerName']);
 const DURATION_NAME = /(?:Duration|Interval|LeadTime)$/;
 
 const known = new WeakMap<Operation, readonly Parameter[]>();
@@ -63,7 +65,8 @@ export function mergedParameters(operations: readonly Operation[]): readonly Par
   }
   const isRequiredByAll = (name: string): boolean =>
     operations.every((operation) => parametersOf(operation).some((p) => p.name === name && p.isRequired));
-  return [...merged.values()].map((parameter) => ({ ...parameter, isRequired: isRequiredByAll(parameter.name) }));
+  const all = [...merged.values()].map((parameter) => ({ ...parameter, isRequired: isRequiredByAll(parameter.name) }));
+  return [...all.filter(({ name }) => !GENERAL.has(name)), ...all.filter(({ name }) => GENERAL.has(name))];
 }
 
 function describe(name: string, property: JsonSchema, isRequired: boolean): Parameter {

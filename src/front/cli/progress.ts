@@ -11,10 +11,10 @@ const MARK_WIDTH = 6;
 
 export async function withProgress<T>(world: CliWorld, what: string, work: Promise<T>): Promise<T> {
   if (!world.stderr.isTerminal) return await work;
-  const startedAt = performance.now();
+  let passedMs = 0;
   let isShown = false;
   const timer = setInterval(() => {
-    const passedMs = performance.now() - startedAt;
+    passedMs += STEP_MS;
     if (passedMs < SHOWN_AFTER_MS) return;
     isShown = true;
     world.stderr.write(`\r\u001b[K${progressLine(what, passedMs)}`);

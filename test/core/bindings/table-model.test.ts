@@ -30,6 +30,8 @@ const HARDWARE = [
 const ALL = 1_000_000;
 
 type Step =
+  /** Becomes a `change` of what is there. */
+  | { readonly kind: 'touch'; readonly address: Ip4; readonly changed: Partial<Binding> }
   | { readonly kind: 'set-pool'; readonly shape: PoolShape; readonly owner: AvailableState }
   | { readonly kind: 'remove-pool'; readonly scopeId: Ip4 }
   | { readonly kind: 'change'; readonly binding: Binding }
@@ -110,9 +112,20 @@ const bareBinding: fc.Arbitrary<Binding> = fc
     ...some,
   }));
 
+const changed: fc.Arbitrary<Partial<Binding>> = fc.oneof(
+  someTime.map((stateSinceAt) => ({ stateSinceAt })),
+  someTime.map((leaseEndAt) => ({ leaseEndAt })),
+  someTime.map((lastTransactionAt) => ({ lastTransactionAt })),
+  binding.map(({ state }) => ({ state })),
+  binding.map(({ clientId }) => ({ clientId })),
+  binding.map(({ hostName }) => ({ hostName })),
+  fc.boolean().map((dirty) => ({ dirty })),
+);
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('set-pool' as const), shape, owner }) },
   { weight: 1, arbitrary: network.map((n) => ({ kind: 'remove-pool' as const, scopeId: n.scopeId })) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('touch' as const), address, changed }) },
   { weight: 16, arbitrary: binding.map((b) => ({ kind: 'change' as const, binding: b })) },
   { weight: 5, arbitrary: bareBinding.map((b) => ({ kind: 'change' as const, binding: b })) },
   {
@@ -147,6 +160,14 @@ const atFirst: Step[] = NETWORKS.map((n) => ({
   },
 }));
 
+function settled(model: Model, s: Step): Step {
+  if (s.kind !== 'touch') return s;
+  const binding = model.find(s.address);
+  return binding === undefined
+    ? { kind: 'take-due', at: 0 as EpochSec, limit: 0 }
+    : { kind: 'change', binding: { ...binding, ...s.changed } };
+}
+
 function knows(model: Model, s: Step): boolean {
   if (s.kind === 'change') return model.poolOf(s.binding.address) !== undefined;
   if (s.kind === 'give-all') return model.pools.has(s.scopeId);
@@ -171,6 +192,7 @@ function doStep(table: BindingTable, s: Step): void {
     case 'take-due':
       table.takeDue(s.at, s.limit);
       break;
+    case 'touch':
     case 'begin-copy':
     case 'copy':
     case 'end-copy':
@@ -261,7 +283,8 @@ test('any sequence of changes gives the answers of the model', () => {
     fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), fc.nat(), (steps, seed) => {
       const table = makeBindingTable(seed);
       const model = new Model();
-      for (const s of [...atFirst, ...steps]) {
+      for (const raw of [...atFirst, ...steps]) {
+        const s = settled(model, raw);
         if (!knows(model, s)) continue;
         if (s.kind === 'take-due') {
           const due = model.ending().filter((b) => b.leaseEndAt <= s.at);
@@ -389,7 +412,8 @@ test('a snapshot torn by changes, with their records replayed, equals the live t
       const table = makeBindingTable(seed);
       const model = new Model();
       let copy: Copy | undefined;
-      for (const s of [...atFirst, ...steps]) {
+      for (const raw of [...atFirst, ...steps]) {
+        const s = settled(model, raw);
         if (!knows(model, s)) continue;
         if (s.kind === 'begin-copy') copy ??= beginCopy(table);
         else if (s.kind === 'copy' && copy !== undefined) copyPart(copy, s.section, s.part);

@@ -32,8 +32,10 @@ class Run {
   readonly clients: Client[] = [];
   readonly story: string[] = [];
   copies: { side: Side; restore: () => void }[] = [];
+  readonly seed: number;
 
-  constructor(readonly seed: number) {
+  constructor(seed: number) {
+    this.seed = seed;
     this.random = randomOf(seed);
     const pick = this.random;
     this.pair = new Pair({

@@ -1,7 +1,8 @@
 /** DHCPDISCOVER: which address is offered, for how long, and when there is none. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { EpochSec } from '../../../src/wire/units.ts';
+import type { Decision } from '../../../src/core/serving/serving-types.ts';
+import { type EpochSec, formatIp4, type Ip4 } from '../../../src/wire/units.ts';
 import {
   at,
   configOf,
@@ -132,9 +133,43 @@ describe('offers', () => {
       offered.add(outcome(world.send({ mac: `02 00 00 00 01 ${n.toString(16).padStart(2, '0')}` })));
     }
     assert.equal(offered.size, 254);
+    assert.equal(offered.has('drop no-address'), false);
     assert.equal(outcome(world.send({ mac: OTHER })), 'drop no-address');
   });
 });
+
+describe('many offers at once', () => {
+  const wide = configOf([
+    scopeOf({ subnetMask: '255.255.0.0', startRange: '10.0.0.10', endRange: '10.0.255.250', exclusions: [] }),
+  ]);
+  const macOf = (n: number): string => `02 00 00 01 ${hexOctet(n >> 8)} ${hexOctet(n & 255)}`;
+  const hexOctet = (n: number): string => n.toString(16).padStart(2, '0');
+
+  it('thousands of clients that ask and never take are offered different addresses, in order', () => {
+    const world = makeWorld(wide);
+    const offered = new Set<number>();
+    for (let n = 0; n < 5000; n++) offered.add(uint32OfOffer(world.send({ mac: macOf(n) })));
+    assert.equal(offered.size, 5000);
+    assert.equal(Math.max(...offered), at('10.0.0.10') + 4999);
+  });
+
+  it('an address leased and freed while it was a candidate goes to the end of the order', () => {
+    const world = makeWorld(wide);
+    for (let n = 0; n < 100; n++) world.send({ mac: macOf(n) });
+    // The walk for this one has collected those behind it.
+    const next = formatIp4((uint32OfOffer(world.send({ mac: macOf(100) })) + 1) as Ip4);
+    world.lease({ mac: OTHER, requested: next });
+    world.advance(5);
+    world.send({ type: 'release', mac: OTHER, ciaddr: next }, DIRECT);
+    world.change(next, { hardware: undefined });
+    const after = uint32OfOffer(world.send({ mac: macOf(101) }));
+    assert.equal(after, at(next) + 1);
+  });
+});
+
+function uint32OfOffer(decision: Decision): number {
+  return read(decision).packet.yiaddr;
+}
 
 describe('lease time', () => {
   const asked = (hex: string, scope = scopeOf()): number =>

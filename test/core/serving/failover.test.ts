@@ -238,10 +238,10 @@ describe('5.2 undo and what a binding says', () => {
 
 describe('6.2 lease time', () => {
   it('OFFER and ACK tell what the rights grant, and the binding ends then', () => {
-    const asked: unknown[] = [];
+    const asked: number[] = [];
     const world = pairWorld({
       grantSec: (_now, desired, binding) => {
-        asked.push(binding);
+        asked.push(binding?.address ?? 0);
         return Math.min(desired, 60) as Sec;
       },
     });
@@ -249,9 +249,9 @@ describe('6.2 lease time', () => {
     const ack = world.send({ type: 'request', serverId: SERVER, requested: '10.0.0.10' });
     assert.equal(uint32(read(ack).packet.options.get(51)), 60);
     assert.equal(world.binding('10.0.0.10').leaseEndAt, START_AT + 60);
-    assert.deepEqual(asked, [undefined, undefined]);
+    assert.deepEqual(asked, [0, 0]);
     world.send({ type: 'request', ciaddr: '10.0.0.10' }, DIRECT);
-    assert.equal((asked[2] as Binding).address, at('10.0.0.10'));
+    assert.equal(asked[2], at('10.0.0.10'));
   });
 
   it('another client’s times never lengthen a lease', () => {

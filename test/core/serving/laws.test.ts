@@ -117,7 +117,7 @@ function makeBook() {
 describe('laws of serving', () => {
   it('never gives an address outside the pool, excluded, or reserved for another', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), (steps) => {
         play(makeWorld(CONFIG), steps, (reply, _world, { sent }) => {
           if (reply.yiaddr === 0) return;
           const isOwnReservation = reply.yiaddr === parseIp4(RESERVED) && sent.mac === '02 00 00 00 00 07';
@@ -131,7 +131,7 @@ describe('laws of serving', () => {
   it('never promises one address to two clients at a time, nor offers it to two', () => {
     let promises = 0;
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 80 }), fc.boolean(), (steps, hasPartner) => {
+      fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: 'max' }), fc.boolean(), (steps, hasPartner) => {
         const world = hasPartner ? makeWorld(CONFIG, () => rightsWith()) : makeWorld(CONFIG);
         const book = makeBook();
         for (const { sent, ingress, waitSec } of steps) {
