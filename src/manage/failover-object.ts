@@ -83,10 +83,9 @@ export async function failoverObject(control: Control, relationship: Relationshi
   };
 }
 
-/** An own address that others could use, if there is one. */
+/** The address by which partners know this server comes first among its own. */
 function ownAddress(control: Control): string | null {
-  const addresses = control.ownNames().filter((name) => parseIp4(name) !== undefined);
-  return addresses.find((address) => !address.startsWith('127.')) ?? addresses[0] ?? null;
+  return control.ownNames().find((name) => parseIp4(name) !== undefined) ?? null;
 }
 
 async function addressOfHost(control: Control, host: string | undefined): Promise<string | null> {

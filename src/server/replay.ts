@@ -8,6 +8,7 @@ import { makeBindingTable } from '../core/bindings/table.ts';
 import type { Revision } from '../core/config/model.ts';
 import { poolShapeOf } from '../core/config/pool-shape.ts';
 import type { RelationshipRecord } from '../core/failover/endpoint-types.ts';
+import { giveSpan } from '../core/pipeline/pool-changes.ts';
 import type { LogRecord } from '../core/pipeline/records.ts';
 import { decodeRecord } from '../core/pipeline/record-codec.ts';
 import type { Revisions } from '../store/revisions.ts';
@@ -134,6 +135,9 @@ class ReplayState {
         break;
       case 'scope-given':
         if (this.#table.pools().some((pool) => pool.scopeId === record.scopeId)) this.#table.giveAll(record.scopeId, record.owner);
+        break;
+      case 'range-given':
+        giveSpan(this.#table, record, record.owner);
         break;
       case 'configuration':
         this.configurationNumber = record.number;

@@ -80,7 +80,9 @@ function appendAudit(path: string, entry: unknown): void {
 function ownNames(serverName: string, partnerAddress: string): string[] {
   const names = [serverName.toLowerCase(), hostname().toLowerCase(), 'localhost'];
   if (partnerAddress !== '0.0.0.0' && partnerAddress !== '::') names.push(partnerAddress);
-  for (const addresses of Object.values(networkInterfaces())) for (const { address } of addresses ?? []) names.push(address.toLowerCase());
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  for (const { address } of addresses.filter((a) => !a.internal)) names.push(address.toLowerCase());
+  for (const { address } of addresses.filter((a) => a.internal)) names.push(address.toLowerCase());
   return names;
 }
 

@@ -1,8 +1,8 @@
 /** What the catalogue tells people to type must be there to be typed. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { buildProgram } from '../../src/front/cli/program.ts';
 import { PROBLEMS } from '../../src/core/problems/catalogue.ts';
+import { buildProgram } from '../../src/front/cli/program.ts';
 import { OPERATIONS } from '../../src/manage/registry.ts';
 
 /** The words and long options of each `twinlease ...` that a text quotes. */
@@ -13,7 +13,9 @@ function commandLines(text: string): readonly string[] {
 test('every command line in a problem, an example of an operation or a help text is one that the program takes', () => {
   const program = buildProgram({ serve: async () => undefined });
   const texts = [
-    ...Object.values(PROBLEMS).flatMap((entry) => [entry.text, entry.why, entry.action]).flatMap(commandLines),
+    ...Object.values(PROBLEMS)
+      .flatMap((entry) => [entry.text, entry.why, entry.action])
+      .flatMap(commandLines),
     ...OPERATIONS.flatMap((operation) => operation.examples).map((line) => line.replace(/^.*?twinlease /, '')),
   ];
   assert.ok(texts.length > 20);

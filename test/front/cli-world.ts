@@ -32,7 +32,9 @@ class Left extends Error {
 }
 
 export async function runCli(args: readonly string[], setup: CliSetup = {}): Promise<CliResult> {
-  let [stdout, stderr, code] = ['', '', 0];
+  let code = 0;
+  const stdout: string[] = [];
+  const stderr: string[] = [];
   let served: ServeOptions | undefined;
   const questions: string[] = [];
   const answers = [...(setup.answers ?? [])];
@@ -43,11 +45,13 @@ export async function runCli(args: readonly string[], setup: CliSetup = {}): Pro
     return next;
   };
   const world: CliWorld = {
-    stdout: { isTerminal: false, columns: undefined, write: (text) => void (stdout += text) },
-    stderr: { isTerminal: false, columns: undefined, write: (text) => void (stderr += text) },
+    stdout: { isTerminal: false, columns: undefined, write: (text) => void stdout.push(text) },
+    stderr: { isTerminal: false, columns: undefined, write: (text) => void stderr.push(text) },
     env: setup.env ?? {},
     isInteractive: setup.answers !== undefined,
-    fetch: setup.fetch ?? (async () => await Promise.reject(new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') }))),
+    fetch:
+      setup.fetch ??
+      (async () => await Promise.reject(new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') }))),
     readText: async (path) => {
       const text = setup.files?.[path];
       if (typeof text === 'string') return text;
@@ -73,11 +77,14 @@ export async function runCli(args: readonly string[], setup: CliSetup = {}): Pro
     if (!(error instanceof Left)) throw error;
     code = error.code;
   }
-  return { code, stdout, stderr, questions, served };
+  return { code, stdout: stdout.join(''), stderr: stderr.join(''), questions, served };
 }
 
 /** The server and token that `answering` stands for. */
-export const SERVER = { env: { TWINLEASE_URL: 'http://127.0.0.1:8647', TWINLEASE_TOKEN_FILE: '/token' }, files: { '/token': 'secret-token\n' } };
+export const SERVER = {
+  env: { TWINLEASE_URL: 'http://127.0.0.1:8647', TWINLEASE_TOKEN_FILE: '/token' },
+  files: { '/token': 'secret-token\n' },
+};
 
 export interface Sent {
   readonly url: string;
@@ -86,7 +93,10 @@ export interface Sent {
 }
 
 /** A server that answers everything with the same document, and keeps what it was sent. */
-export function answering(status: number, document: unknown): { readonly sent: Sent[]; readonly fetch: CliWorld['fetch'] } {
+export function answering(
+  status: number,
+  document: unknown,
+): { readonly sent: Sent[]; readonly fetch: CliWorld['fetch'] } {
   const sent: Sent[] = [];
   return {
     sent,

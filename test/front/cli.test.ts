@@ -124,7 +124,10 @@ test('wrong usage is said and nothing is sent', async () => {
 
 test('a refusal shows text, why, what to do and the Windows code', async () => {
   const server = answering(409, PROBLEM);
-  const result = await runCli(['failover', 'add-scope', 'P', '--scope-id', '10.0.0.0'], { ...SERVER, fetch: server.fetch });
+  const result = await runCli(['failover', 'add-scope', 'P', '--scope-id', '10.0.0.0'], {
+    ...SERVER,
+    fetch: server.fetch,
+  });
   assert.equal(result.code, 1);
   assert.equal(result.stdout, '');
   assert.equal(
@@ -135,7 +138,10 @@ test('a refusal shows text, why, what to do and the Windows code', async () => {
 
 test('with --json a refusal is the problem document itself', async () => {
   const server = answering(409, PROBLEM);
-  const result = await runCli(['failover', 'add-scope', 'P', '--scope-id', '10.0.0.0', '--json'], { ...SERVER, fetch: server.fetch });
+  const result = await runCli(['failover', 'add-scope', 'P', '--scope-id', '10.0.0.0', '--json'], {
+    ...SERVER,
+    fetch: server.fetch,
+  });
   assert.equal(result.code, 1);
   assert.deepEqual(JSON.parse(result.stderr), PROBLEM);
 });
@@ -178,7 +184,13 @@ test('warnings go to stderr and change no exit code', async () => {
 
 test('the server and the token are found by option, environment or data directory', async () => {
   const running = JSON.stringify({ restUrl: 'http://127.0.0.1:4', pid: 1 });
-  const files = { '/d/state/running.json': running, '/d/identity/rest-token': 'of-d', '/var/lib/twinlease/state/running.json': running, '/var/lib/twinlease/identity/rest-token': 'of-default', '/t': 'of-t' };
+  const files = {
+    '/d/state/running.json': running,
+    '/d/identity/rest-token': 'of-d',
+    '/var/lib/twinlease/state/running.json': running,
+    '/var/lib/twinlease/identity/rest-token': 'of-default',
+    '/t': 'of-t',
+  };
   const environment = { TWINLEASE_URL: 'http://127.0.0.1:3', TWINLEASE_TOKEN_FILE: '/t' };
   const cases: readonly (readonly [string[], Record<string, string>, string, string])[] = [
     [['--url', 'http://127.0.0.1:2/', '--token-file', '/t'], {}, 'http://127.0.0.1:2', 'of-t'],
@@ -202,19 +214,29 @@ test('a server that never ran and a token that may not be read are told apart', 
   const absent = await runCli(['failover', 'get', '--data-dir', '/d']);
   assert.equal(absent.code, 3);
   assert.match(absent.stderr, /twinlease serve/);
-  const unreadable = await runCli(['failover', 'get', '--url', 'http://127.0.0.1:2', '--token-file', '/t'], { files: { '/t': denied } });
+  const unreadable = await runCli(['failover', 'get', '--url', 'http://127.0.0.1:2', '--token-file', '/t'], {
+    files: { '/t': denied },
+  });
   assert.equal(unreadable.code, 5);
   assert.match(unreadable.stderr, /may not read it[\s\S]*service user/);
   const closed = await runCli(['failover', 'get', '--data-dir', '/d'], { files: { '/d/state/running.json': denied } });
   assert.equal(closed.code, 5);
-  const empty = await runCli(['failover', 'get', '--url', 'http://127.0.0.1:2', '--token-file', '/t'], { files: { '/t': '\n' } });
+  const empty = await runCli(['failover', 'get', '--url', 'http://127.0.0.1:2', '--token-file', '/t'], {
+    files: { '/t': '\n' },
+  });
   assert.equal(empty.code, 5);
   const noUrl = await runCli(['failover', 'get', '--url', 'localhost', '--token-file', '/t'], { files: { '/t': 't' } });
   assert.equal(noUrl.code, 3);
 });
 
 test('a question is asked where Windows asks, and only a yes goes on', async () => {
-  for (const [answer, count] of [['y', 1], ['YES', 1], ['', 0], ['n', 0], ['yep', 0]] as const) {
+  for (const [answer, count] of [
+    ['y', 1],
+    ['YES', 1],
+    ['', 0],
+    ['n', 0],
+    ['yep', 0],
+  ] as const) {
     const server = answering(200, done(null));
     const result = await runCli(['failover', 'remove', 'P'], { ...SERVER, fetch: server.fetch, answers: [answer] });
     assert.equal(result.questions.length, 1);
@@ -230,12 +252,17 @@ test('where nobody can be asked, the command is refused with words unless forced
   const server = answering(200, done(null));
   const refused = await runCli(['failover', 'remove', 'P'], { ...SERVER, fetch: server.fetch });
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /--force/);
+  assert.match(refused.stderr, /--yes or --force/);
   assert.match(refused.stderr, /WIN32 1223/);
   assert.equal(server.sent.length, 0);
   const forced = await runCli(['failover', 'remove', 'P', '--force'], { ...SERVER, fetch: server.fetch });
   assert.equal(forced.code, 0);
-  assert.deepEqual(server.sent[0]?.body, { name: ['P'], force: true });
+  const agreed = await runCli(['failover', 'remove', 'P', '--yes'], { ...SERVER, fetch: server.fetch });
+  assert.equal(agreed.code, 0);
+  assert.deepEqual(
+    server.sent.map(({ body }) => body),
+    [{ name: ['P'], force: true }, { name: ['P'] }],
+  );
 });
 
 test('--what-if asks nothing, says so to the server and prints its lines', async () => {
@@ -267,19 +294,29 @@ test('a secret comes from a file or a prompt, never from the command line', asyn
 
 test('any operation can be called by its name, even one that this release does not know', async () => {
   const server = answering(200, done({ x: 1 }));
-  const result = await runCli(['call', 'future.thing', '--params', '{"A":{"B":1}}', '--json'], { ...SERVER, fetch: server.fetch });
+  const result = await runCli(['call', 'future.thing', '--params', '{"A":{"B":1}}', '--json'], {
+    ...SERVER,
+    fetch: server.fetch,
+  });
   assert.equal(result.code, 0);
   assert.equal(result.stdout, '{\n  "x": 1\n}\n');
   assert.equal(server.sent[0]?.url, 'http://127.0.0.1:8647/api/v1/future/thing');
   assert.deepEqual(server.sent[0]?.body, { a: { B: 1 } });
-  const fromFile = await runCli(['call', 'failover.remove', '--params-file', '/p', '--force'], { ...SERVER, files: { ...SERVER.files, '/p': '{"name":["P"]}' }, fetch: server.fetch });
+  const fromFile = await runCli(['call', 'failover.remove', '--params-file', '/p', '--force'], {
+    ...SERVER,
+    files: { ...SERVER.files, '/p': '{"name":["P"]}' },
+    fetch: server.fetch,
+  });
   assert.equal(fromFile.code, 0);
   assert.deepEqual(server.sent[1]?.body, { name: ['P'], force: true });
 });
 
 test('call asks like the friendly commands do', async () => {
   const server = answering(200, done(null));
-  const result = await runCli(['call', 'failover.remove', '--params', '{"name":["P"]}'], { ...SERVER, fetch: server.fetch });
+  const result = await runCli(['call', 'failover.remove', '--params', '{"name":["P"]}'], {
+    ...SERVER,
+    fetch: server.fetch,
+  });
   assert.equal(result.code, 1);
   assert.equal(server.sent.length, 0);
 });

@@ -35,7 +35,11 @@ test('bash completes groups, commands and options', { skip: HAS_BASH ? false : '
   assert.deepEqual(complete('nothing', 'x'), []);
 });
 
-for (const [shell, options] of [['bash', ['-n']], ['zsh', ['-n']], ['fish', ['--no-execute']]] as const) {
+for (const [shell, options] of [
+  ['bash', ['-n']],
+  ['zsh', ['-n']],
+  ['fish', ['--no-execute']],
+] as const) {
   const isThere = spawnSync(shell, ['--version']).status === 0;
   test(`${shell} finds no fault in its script`, { skip: isThere ? false : `needs ${shell}` }, async () => {
     const { stdout: input } = await runCli(['completion', shell]);

@@ -12,11 +12,39 @@ const DOCUMENT = openApi(OPERATIONS, '1.2.3') as Node;
 const PATHS = DOCUMENT['paths'] as Readonly<Record<string, { post: Node }>>;
 /** JSON Schema 2020-12 core, applicator, validation and metadata vocabularies, as far as schemas here use them. */
 const KEYWORDS: Readonly<Record<string, 'schema' | 'schemas' | 'named' | 'value'>> = {
-  $ref: 'value', type: 'value', enum: 'value', const: 'value', format: 'value', pattern: 'value', description: 'value', title: 'value', default: 'value',
-  minimum: 'value', maximum: 'value', exclusiveMinimum: 'value', exclusiveMaximum: 'value', multipleOf: 'value', minLength: 'value', maxLength: 'value', minItems: 'value', maxItems: 'value', uniqueItems: 'value', required: 'value', examples: 'value', readOnly: 'value',
-  properties: 'named', $defs: 'named', patternProperties: 'named',
-  items: 'schema', additionalProperties: 'schema', propertyNames: 'schema', not: 'schema',
-  anyOf: 'schemas', allOf: 'schemas', oneOf: 'schemas', prefixItems: 'schemas',
+  $ref: 'value',
+  type: 'value',
+  enum: 'value',
+  const: 'value',
+  format: 'value',
+  pattern: 'value',
+  description: 'value',
+  title: 'value',
+  default: 'value',
+  minimum: 'value',
+  maximum: 'value',
+  exclusiveMinimum: 'value',
+  exclusiveMaximum: 'value',
+  multipleOf: 'value',
+  minLength: 'value',
+  maxLength: 'value',
+  minItems: 'value',
+  maxItems: 'value',
+  uniqueItems: 'value',
+  required: 'value',
+  examples: 'value',
+  readOnly: 'value',
+  properties: 'named',
+  $defs: 'named',
+  patternProperties: 'named',
+  items: 'schema',
+  additionalProperties: 'schema',
+  propertyNames: 'schema',
+  not: 'schema',
+  anyOf: 'schemas',
+  allOf: 'schemas',
+  oneOf: 'schemas',
+  prefixItems: 'schemas',
 };
 const TYPES = ['string', 'number', 'integer', 'boolean', 'object', 'array', 'null'];
 
@@ -37,7 +65,8 @@ test('operation ids are unique and each has a summary, a request and both answer
 });
 
 test('only operations that change something take whatIf', () => {
-  for (const operation of OPERATIONS) assert.equal('parameters' in PATHS[pathOf(operation)]!.post, operation.changes, operation.name);
+  for (const operation of OPERATIONS)
+    assert.equal('parameters' in PATHS[pathOf(operation)]!.post, operation.changes, operation.name);
 });
 
 test('every schema is JSON Schema 2020-12', () => {
@@ -56,7 +85,8 @@ test('parameters stand in the document as the door takes them', () => {
     const [, request] = schemasOf(operation.name)[0]!;
     const properties = Object.keys((request['properties'] as Node | undefined) ?? {});
     for (const name of properties) assert.equal(name, outerName(name), `${operation.name} ${name}`);
-    for (const name of (request['required'] as string[] | undefined) ?? []) assert.ok(properties.includes(name), `${operation.name} ${name}`);
+    for (const name of (request['required'] as string[] | undefined) ?? [])
+      assert.ok(properties.includes(name), `${operation.name} ${name}`);
   }
 });
 
@@ -66,7 +96,8 @@ test('the document is plain JSON', () => {
 
 function schemasOf(name: string): readonly (readonly [string, Node])[] {
   const { post } = PATHS[pathOf({ name })]!;
-  const of = (holder: unknown): Node => (((holder as Node)['content'] as Node)['application/json'] as Node)['schema'] as Node;
+  const of = (holder: unknown): Node =>
+    (((holder as Node)['content'] as Node)['application/json'] as Node)['schema'] as Node;
   return [
     ['request', of(post['requestBody'])],
     ['answer', of((post['responses'] as Node)['200'])],
@@ -80,9 +111,12 @@ function checkSchema(schema: unknown, where: string): void {
     const kind = KEYWORDS[keyword];
     assert.ok(kind !== undefined, `${where}: ${keyword}`);
     if (kind === 'schema') checkSchema(value, `${where}/${keyword}`);
-    else if (kind === 'schemas') (value as unknown[]).forEach((inner, index) => void checkSchema(inner, `${where}/${keyword}/${index}`));
-    else if (kind === 'named') for (const [name, inner] of Object.entries(value as Node)) checkSchema(inner, `${where}/${keyword}/${name}`);
-    else if (keyword === 'type') for (const type of [value].flat()) assert.ok(TYPES.includes(String(type)), `${where}: type ${String(type)}`);
+    else if (kind === 'schemas')
+      (value as unknown[]).forEach((inner, index) => void checkSchema(inner, `${where}/${keyword}/${index}`));
+    else if (kind === 'named')
+      for (const [name, inner] of Object.entries(value as Node)) checkSchema(inner, `${where}/${keyword}/${name}`);
+    else if (keyword === 'type')
+      for (const type of [value].flat()) assert.ok(TYPES.includes(String(type)), `${where}: type ${String(type)}`);
     else if (keyword === '$ref') assert.ok(resolves(String(value)), `${where}: ${String(value)}`);
   }
 }

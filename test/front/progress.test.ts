@@ -10,7 +10,18 @@ function worldOf(isTerminal: boolean): { world: CliWorld; written: string[] } {
   const refuse = (): never => assert.fail('nothing but stderr is needed');
   return {
     written,
-    world: { stdout: stderr, stderr, env: {}, isInteractive: false, fetch: refuse, readText: refuse, ask: refuse, askSecret: refuse, setExitCode: refuse, leave: refuse },
+    world: {
+      stdout: stderr,
+      stderr,
+      env: {},
+      isInteractive: false,
+      fetch: refuse,
+      readText: refuse,
+      ask: refuse,
+      askSecret: refuse,
+      setExitCode: refuse,
+      leave: refuse,
+    },
   };
 }
 

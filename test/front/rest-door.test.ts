@@ -10,7 +10,8 @@ function refused(answer: Answer, status: number, code: string): void {
   assert.equal(answer.type, 'application/problem+json');
   assert.equal(answer.body['code'], code);
   assert.equal(answer.body['status'], status);
-  for (const member of ['type', 'title', 'detail', 'why', 'action']) assert.equal(typeof answer.body[member], 'string', member);
+  for (const member of ['type', 'title', 'detail', 'why', 'action'])
+    assert.equal(typeof answer.body[member], 'string', member);
   assert.doesNotMatch(String(answer.body['detail']), /\{[A-Za-z0-9]+\}/, 'every slot of the text is filled');
 }
 
@@ -30,7 +31,11 @@ test('a reader sees everything and changes nothing', async (t) => {
   const door = await openDoor(t, a.control);
   assert.equal((await door.post('scope/get', {}, READER_TOKEN)).status, 200);
   const before = a.revisions.length;
-  refused(await door.post('scope/remove', { scopeId: ['10.0.1.0'], force: true }, READER_TOKEN), 403, 'request/access-denied');
+  refused(
+    await door.post('scope/remove', { scopeId: ['10.0.1.0'], force: true }, READER_TOKEN),
+    403,
+    'request/access-denied',
+  );
   assert.equal(a.revisions.length, before);
   const asReader = { ...door.cli, files: { '/token': READER_TOKEN } };
   const result = await runCli(['scope', 'remove', '10.0.1.0', '--force'], asReader);
@@ -91,7 +96,11 @@ test('what-if changes nothing and leaves no audit line', async (t) => {
   const { a, b } = twoServers();
   const door = await openDoor(t, a.control);
   const before = [a.revisions.length, b.revisions.length];
-  const answer = await door.post('failover/add-by-load-balance?whatIf=true', { name: 'rel1', partnerServer: 'dhcp2', scopeId: ['10.0.1.0'] });
+  const answer = await door.post('failover/add-by-load-balance?whatIf=true', {
+    name: 'rel1',
+    partnerServer: 'dhcp2',
+    scopeId: ['10.0.1.0'],
+  });
   assert.equal(answer.status, 200);
   const { whatIf } = answer.body['value'] as { whatIf: string[] };
   assert.ok(whatIf.length > 0 && whatIf.every((line) => typeof line === 'string'));
@@ -103,7 +112,8 @@ test('the audit log names the door and hides secrets', async (t) => {
   const { a } = twoServers();
   const door = await openDoor(t, a.control);
   const setup = { ...door.cli, files: { ...door.cli.files, '/secret': 'hunter2' } };
-  const line = 'failover add rel1 --partner-server dhcp2 --scope-id 10.0.1.0 --shared-secret-file /secret --force --json';
+  const line =
+    'failover add rel1 --partner-server dhcp2 --scope-id 10.0.1.0 --shared-secret-file /secret --force --json';
   const result = await runCli(line.split(' '), setup);
   assert.equal(result.code, 0, result.stderr);
   await door.post('failover/remove', { name: ['nothing'] });

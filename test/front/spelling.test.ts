@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { parametersOf } from '../../src/front/cli/parameters.ts';
 import { durationText, kebab, readDuration } from '../../src/front/cli/spelling.ts';
 import { OPERATIONS } from '../../src/manage/registry.ts';
-import { parametersOf } from '../../src/front/cli/parameters.ts';
 
 test('parameter names become kebab case with acronyms kept whole', () => {
   const names: readonly (readonly [string, string])[] = [
@@ -48,7 +48,21 @@ test('time spans are read in every form that the manual names', () => {
 });
 
 test('what is no time span is refused with a reason', () => {
-  for (const text of ['', 'h', '1x', '1h 30m', '-1', '1.5h', '24:00:00', '01:60:00', '01:00:60', '4294967296', '99999d', '1:2:3', 'x'.repeat(1000)]) {
+  for (const text of [
+    '',
+    'h',
+    '1x',
+    '1h 30m',
+    '-1',
+    '1.5h',
+    '24:00:00',
+    '01:60:00',
+    '01:00:60',
+    '4294967296',
+    '99999d',
+    '1:2:3',
+    'x'.repeat(1000),
+  ]) {
     const read = readDuration(text);
     assert.equal(read.kind, 'bad', text);
     assert.ok(read.kind === 'bad' && read.why.length > 0);

@@ -28,7 +28,7 @@ async function open(machines: Machines, scope: ScopeSetup): Promise<RunningPair>
   if (first === undefined || second === undefined) throw new Error('two daemons');
   await eventually('both dhcpd are in normal and have shared out the addresses', READY_MS, () => {
     for (const daemon of daemons) if (!daemon.isRunning) throw new Error(daemon.log().slice(-2000));
-    return daemons.every((daemon) => /I move from .* to normal/.test(daemon.log())) && isShared(second.log(), scope.size) ? true : undefined;
+    return daemons.every((daemon) => /I move from .* to normal/.test(daemon.log())) && isShared(first.log()) ? true : undefined;
   });
   return {
     killFirst: () => first.kill(),
@@ -54,7 +54,7 @@ subnet ${scope.scopeId} netmask ${scope.subnetMask} {
 `;
 }
 
-/** The secondary's own count of what it may give out. */
-function isShared(log: string, size: number): boolean {
-  return log !== '' && size > 0;
+/** The primary has handed the secondary its part of the free addresses. */
+function isShared(logOfPrimary: string): boolean {
+  return /^balanced pool .* backup [1-9]/m.test(logOfPrimary);
 }

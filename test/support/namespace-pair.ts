@@ -11,7 +11,7 @@ import { type Host, inNamespace, Network } from './network.ts';
 
 export const RELATIONSHIP = 'pair of machines';
 export const LAN = 'lan';
-export const LINK = 'link';
+export const LINK = 'partner0';
 export const LINK_ADDRESSES = ['192.168.255.1', '192.168.255.2'] as const;
 
 export interface PairScope {
@@ -65,7 +65,8 @@ export class Machines {
   }
 
   remove(): void {
-    this.machines.remove();
+    this.network.remove();
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }
 

@@ -40,8 +40,8 @@ export class Network {
   /** A switch in a namespace of its own, where no host's settings reach. */
   bridge(name: string): void {
     const { space } = this.host(`br${name}`);
-    sh('ip', '-n', space, 'link', 'add', 'br', 'type', 'bridge', 'forward_delay', '0');
-    sh('ip', '-n', space, 'link', 'set', 'br', 'up');
+    sh('ip', '-n', space, 'link', 'add', 'switch0', 'type', 'bridge', 'forward_delay', '0');
+    sh('ip', '-n', space, 'link', 'set', 'switch0', 'up');
     this.#bridges.set(name, space);
   }
 
@@ -51,7 +51,7 @@ export class Network {
     if (space === undefined) throw new Error(`no bridge ${bridge}`);
     const port = `p${this.#hosts.indexOf(host.space)}${interfaceName}`.slice(0, 15);
     sh('ip', '-n', space, 'link', 'add', port, 'type', 'veth', 'peer', 'name', interfaceName, 'netns', host.space);
-    sh('ip', '-n', space, 'link', 'set', port, 'master', 'br', 'up');
+    sh('ip', '-n', space, 'link', 'set', port, 'master', 'switch0', 'up');
     if (address !== undefined) sh('ip', '-n', host.space, 'addr', 'add', address, 'dev', interfaceName);
     sh('ip', '-n', host.space, 'link', 'set', interfaceName, 'up');
   }

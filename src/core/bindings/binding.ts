@@ -176,7 +176,7 @@ export interface SnapshotSection {
 export interface SnapshotSource {
   /**
    * From now to `endCopy` freed storage of variable length is not reused and no section moves. Sections may be copied in any
-   * order and in pieces, each at most once, but in whole 32-bit words.
+   * order and in pieces of any size.
    */
   beginCopy(): readonly SnapshotSection[];
   endCopy(): void;

@@ -21,6 +21,8 @@ export const FLAG_OWNED_AS_BACKUP = 0x20;
 export const FLAG_GRANTED_HERE = 0x40;
 /** The row is in use. */
 export const FLAG_PRESENT = 0x80;
+/** The upper octet of the flags is the check of the row's address. */
+export const CHECK_SHIFT = 8;
 
 /** The columns that a snapshot keeps. */
 export interface KeptColumns {
@@ -132,6 +134,14 @@ export function releaseRow(rows: Rows, row: number): void {
 
 export function chunkOf(rows: Rows, row: number): RowChunk {
   return rows.chunks[row >>> CHUNK_SHIFT]!;
+}
+
+/**
+ * An octet that changes whenever some of an address's lower octets are lost: a copy in pieces can cut an address in two, half of
+ * it from before the row was used, and what then looks like another address must not be taken for one.
+ */
+export function addressCheck(address: number): number {
+  return (address ^ ((address >>> 8) * 3) ^ ((address >>> 16) * 5) ^ ((address >>> 24) * 7)) & 0xff;
 }
 
 export function rowsBytes(rows: Rows): number {

@@ -9,12 +9,24 @@ import type { PoolShape, SnapshotSection } from './binding.ts';
 import { adoptIdentity } from './identities.ts';
 import { OWNER_CHUNK_BYTES, UNIT_ADDRESSES, UNIT_WORDS, UNITS_PER_CHUNK } from './owner-bits.ts';
 import { giveNever, hasBit, MEMBER, needPage, type Owner, pageNumberOf, ROW } from './pool.ts';
-import { CHUNK_MASK, CHUNK_ROWS, chunkOf, FLAG_PRESENT, FLAG_STATE, KEPT_CHUNK_BYTES, keptColumns } from './rows.ts';
+import {
+  addressCheck,
+  CHECK_SHIFT,
+  CHUNK_MASK,
+  CHUNK_ROWS,
+  chunkOf,
+  FLAG_PRESENT,
+  FLAG_STATE,
+  KEPT_CHUNK_BYTES,
+  keptColumns,
+} from './rows.ts';
 import { count, isKnownState, joinQueue, makeState, newRow, poolAt, type TableState } from './state.ts';
 
 const MAGIC = 0x54624c42;
 const LAYOUT_VERSION = 1;
 const SCOPE_WORDS = 7;
+/** Addresses of the smallest network that a scope may have, a /30. */
+const SMALLEST_NETWORK = 4;
 
 interface Section {
   readonly name: string;
@@ -166,6 +178,7 @@ function takeRows(state: TableState, bytes: Uint8Array, chunkIndex: number, aren
     const flags = from.flags[i]!;
     if ((flags & FLAG_PRESENT) === 0 || !isKnownState(flags & FLAG_STATE)) continue;
     const address = from.address[i]!;
+    if (flags >>> CHECK_SHIFT !== addressCheck(address)) continue;
     const pool = poolAt(state, address);
     if (pool === undefined) continue;
     const page = needPage(pool, state.owners, pageNumberOf(pool, address));
@@ -210,6 +223,8 @@ function takeOwners(state: TableState, bytes: Uint8Array): void {
   for (let unit = 0; unit < UNITS_PER_CHUNK; unit++) {
     if (words[unit] === 0) continue;
     const base = words[unit]! - 1;
+    // Units begin where networks do; a word that was cut in two while it was written does not say so.
+    if (base % SMALLEST_NETWORK !== 0) continue;
     const bits = UNITS_PER_CHUNK + unit * UNIT_WORDS;
     for (let i = 0; i < UNIT_ADDRESSES; i++) {
       if ((words[bits + (i >>> 5)]! & (1 << (i & 31))) === 0) continue;

@@ -30,7 +30,9 @@ import {
   TRANSITORY,
 } from './pool.ts';
 import {
+  addressCheck,
   allocateRow,
+  CHECK_SHIFT,
   CHUNK_MASK,
   chunkOf,
   FLAG_DIRTY,
@@ -313,6 +315,7 @@ function isEmpty(bytes: Uint8Array | undefined): boolean {
 function flagsOf(binding: Binding): number {
   return (
     FLAG_PRESENT |
+    (addressCheck(binding.address) << CHECK_SHIFT) |
     BINDING_STATES[binding.state] |
     (binding.dirty ? FLAG_DIRTY : 0) |
     (binding.told ? FLAG_TOLD : 0) |

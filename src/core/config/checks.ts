@@ -3,8 +3,16 @@
  * relationships may stand together. Each refusal says why, what to do, and carries Windows's own code where Windows has one
  * (management specification 1.8). It leaves out shapes and single bounds, which `schema.ts` has checked before.
  */
-import { formatIp4, fromHex, ip4, maskOf } from '../../wire/units.ts';
-import type { Config, OptionDefinition, OptionValue, Relationship, Reservation, ReservationKey, Scope } from './model.ts';
+import { formatIp4, ip4, maskOf } from '../../wire/units.ts';
+import type {
+  Config,
+  OptionDefinition,
+  OptionValue,
+  Relationship,
+  Reservation,
+  ReservationKey,
+  Scope,
+} from './model.ts';
 import { addressOf, prefixOf } from './pool-shape.ts';
 import type { ShapeFault } from './schema.ts';
 
@@ -306,18 +314,23 @@ function checkOptions(
       say('option-not-settable', `option ${option.code} is made by the server, the client or the relay`, 'Remove it.');
     }
     if (!isOfVendorSpace && option.code === LEASE_TIME) {
-      if (level === 'scope') say('option-not-settable', 'the lease time is a setting of the scope', 'Set leaseDurationSec.');
+      if (level === 'scope')
+        say('option-not-settable', 'the lease time is a setting of the scope', 'Set leaseDurationSec.');
       else if (option.vendorClass !== undefined || option.userClass !== undefined || !isLeaseTime(option.hex)) {
         say('option-value-malformed', 'a lease time is four octets above 0, for every class', 'Correct the value.');
       }
     }
     const wrong = definition === undefined ? undefined : valueFault(definition, option.hex.length / 2);
-    if (wrong !== undefined) say('option-value-malformed', `option ${option.code} (${definition?.name}) ${wrong}`, 'Correct the value.');
+    if (wrong !== undefined)
+      say('option-value-malformed', `option ${option.code} (${definition?.name}) ${wrong}`, 'Correct the value.');
   });
 }
 
 /** The definition that rules a value: the vendor class's own if it has one, else the common one. */
-export function definitionOf(definitions: readonly OptionDefinition[], option: OptionValue): OptionDefinition | undefined {
+export function definitionOf(
+  definitions: readonly OptionDefinition[],
+  option: OptionValue,
+): OptionDefinition | undefined {
   let common: OptionDefinition | undefined;
   for (const definition of definitions) {
     if (definition.code !== option.code) continue;
@@ -514,9 +527,4 @@ function claim(seen: Map<string, number>, key: string, index: number, onTwice: (
   const first = seen.get(key);
   if (first === undefined) seen.set(key, index);
   else onTwice(first);
-}
-
-/** Hexadecimal of a parsed configuration as bytes. */
-export function bytesOf(hex: string): Uint8Array {
-  return fromHex(hex) ?? new Uint8Array();
 }

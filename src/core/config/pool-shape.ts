@@ -1,5 +1,5 @@
 /** From a scope as a person wrote it to the addresses that the binding table must know. */
-import { assert, type Ip4, parseIp4, prefixLengthOf } from '../../wire/units.ts';
+import { assert, fromHex, type Ip4, parseIp4, prefixLengthOf } from '../../wire/units.ts';
 import type { PoolShape } from '../bindings/binding.ts';
 import type { Scope } from './model.ts';
 
@@ -39,6 +39,13 @@ export function addressOf(text: string): Ip4 {
   const address = parseIp4(text);
   assert(address !== undefined, 'an address in a parsed configuration is a dotted quad');
   return address;
+}
+
+/** Reads hexadecimal of a configuration that was parsed before. */
+export function bytesOf(hex: string): Uint8Array {
+  const bytes = fromHex(hex);
+  assert(bytes !== undefined, 'hexadecimal in a parsed configuration is made of pairs');
+  return bytes;
 }
 
 interface Span {

@@ -23,7 +23,7 @@ export type ParsedScope =
   | { readonly kind: 'ok'; readonly scope: Scope }
   | { readonly kind: 'bad'; readonly faults: readonly ShapeFault[] };
 
-/** Bounds of the lists, so that a file cannot exhaust the memory of the process. */
+/** Bounds of the lists, so that no file exhausts the memory of the server. */
 export const CONFIG_LIMITS = {
   scopes: 4096,
   exclusionsPerScope: 4096,
@@ -37,6 +37,8 @@ export const CONFIG_LIMITS = {
   faultsReported: 100,
 } as const;
 
+/** So that a missing field can be told from one of the wrong type. */
+const REPORT_INPUT = { reportInput: true } as const;
 const UINT32_MAX = 0xffffffff;
 
 const address = z.string().refine((text) => parseIp4(text) !== undefined, {
@@ -180,13 +182,13 @@ const config = z.strictObject({
  * without separators. What it answers is well formed but not yet consistent: run `checkConfig` on it.
  */
 export function parseConfig(value: unknown): ParsedConfig {
-  const parsed = config.safeParse(value);
+  const parsed = config.safeParse(value, REPORT_INPUT);
   return parsed.success ? { kind: 'ok', config: parsed.data } : { kind: 'bad', faults: faultsOf(parsed.error) };
 }
 
 /** The same for one scope; run `checkScope` on the result. */
 export function parseScope(value: unknown): ParsedScope {
-  const parsed = scope.safeParse(value);
+  const parsed = scope.safeParse(value, REPORT_INPUT);
   return parsed.success ? { kind: 'ok', scope: parsed.data } : { kind: 'bad', faults: faultsOf(parsed.error) };
 }
 
@@ -209,6 +211,8 @@ function faultOf(issue: z.core.$ZodIssue): ShapeFault {
         fix: 'Remove them, or correct their spelling.',
       };
     case 'invalid_type':
+      if (issue.input === undefined)
+        return { path, what: 'is missing', fix: `Give a value of the type ${issue.expected}.` };
       return { path, what: `is not of the type ${issue.expected}`, fix: `Give a value of the type ${issue.expected}.` };
     case 'invalid_value':
       return {

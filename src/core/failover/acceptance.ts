@@ -27,6 +27,11 @@ export interface Judging {
   readonly isRecovering: boolean;
   /** Our whole store is lost or old: everything the partner says counts. */
   readonly isRecoveringAll: boolean;
+  /**
+   * Where two clocks stamped a grant and a release that the two servers did not know of each other, times this close prove no
+   * order. The grant then wins: a lease that nobody uses ends by itself, one that is taken away is given twice.
+   */
+  readonly marginSec: number;
 }
 
 /** `same-client`: see `activeOverActive`. t1, t2, t3 are the tests below the table of specification 5.4. */
@@ -105,9 +110,9 @@ function byTable(update: BindingUpdate, ours: Binding, how: Judging): Verdict {
     case 't1':
       // A release by another client than the one that holds the address now is an old story, whatever its time.
       if (ours.state === 'active' && !isSameClient(update, ours)) return reject('outdated-binding-information');
-      return theirsAt >= ours.lastTransactionAt ? ACCEPT : reject('outdated-binding-information');
+      return isNotOlder(update, ours, theirsAt, how) ? ACCEPT : reject('outdated-binding-information');
     case 't2':
-      return isOver(ours, how.nowAt) ? ACCEPT : reject('outdated-binding-information');
+      return isOver(ours.leaseEndAt, how.nowAt) ? ACCEPT : reject('outdated-binding-information');
     case 't3':
       return theirsAt >= ours.stateSinceAt ? ACCEPT : reject('outdated-binding-information');
     default:
@@ -115,12 +120,22 @@ function byTable(update: BindingUpdate, ours: Binding, how: Judging): Verdict {
   }
 }
 
-/** Different clients: the secondary accepts, the primary rejects, except where its own client's lease defends nothing. */
+/** t1 of specification 5.4, with equality; the margin counts only while the partner has not acknowledged ours. */
+function isNotOlder(update: BindingUpdate, ours: Binding, theirsAt: EpochSec, how: Judging): boolean {
+  const margin = ours.dirty ? how.marginSec : 0;
+  if (ours.state === 'active') return theirsAt >= ours.lastTransactionAt + margin;
+  return update.state === 'active' ? theirsAt + margin >= ours.lastTransactionAt : theirsAt >= ours.lastTransactionAt;
+}
+
+/** Different clients: the secondary accepts, the primary rejects; but a lease that is over neither defends nor displaces. */
 function activeOverActive(update: BindingUpdate, ours: Binding, theirsAt: EpochSec, how: Judging): Verdict {
-  if (isSameClient(update, ours) || how.role === 'secondary' || how.isRecovering) return ACCEPT;
-  // The partner may have given the address on while we were away; a lease that is over must not stand against it for ever.
-  if (isOver(ours, how.nowAt) && theirsAt > ours.lastTransactionAt) return ACCEPT;
-  return reject('fatal-conflict');
+  if (isSameClient(update, ours) || how.isRecovering) return ACCEPT;
+  const isOursOver = isOver(ours.leaseEndAt, how.nowAt);
+  const isTheirsOver = isOver(update.leaseEndAt ?? NEVER_AT, how.nowAt);
+  // After PARTNER-DOWN the survivor may have given the address on while the returning server still has its old client there.
+  if (how.role === 'secondary')
+    return isTheirsOver && !isOursOver && ours.lastTransactionAt > theirsAt ? reject('outdated-binding-information') : ACCEPT;
+  return isOursOver && theirsAt > ours.lastTransactionAt ? ACCEPT : reject('fatal-conflict');
 }
 
 /** Specification 5.2: an update arrives while our own for the address, of state `mine`, is unanswered. */
@@ -135,7 +150,7 @@ export function duel(update: BindingUpdate, ours: Binding, mine: BindingState, h
         if (theirsAt !== ours.lastTransactionAt) return theirsAt > ours.lastTransactionAt ? GIVE_WAY : duelLost();
         return isPrimary ? duelLost() : GIVE_WAY;
       }
-      if (how.profile === 'isc' || !(theirsAt > ours.lastTransactionAt)) return duelLost();
+      if (how.profile === 'isc' || !(theirsAt > ours.lastTransactionAt + how.marginSec)) return duelLost();
       if (incoming === 'released') return isSameClient(update, ours) ? GIVE_WAY : duelLost();
       return incoming === 'reset' || incoming === 'abandoned' ? GIVE_WAY : duelLost();
     }
@@ -147,7 +162,7 @@ export function duel(update: BindingUpdate, ours: Binding, mine: BindingState, h
     case 'reset': {
       if (incoming !== 'active') return isPrimary ? duelLost() : GIVE_WAY;
       const since = mine === 'reset' ? ours.stateSinceAt : ours.lastTransactionAt;
-      return theirsAt >= since ? GIVE_WAY : duelLost();
+      return theirsAt + how.marginSec >= since ? GIVE_WAY : duelLost();
     }
     case 'abandoned':
       if (incoming === 'active') return duelLost();
@@ -180,8 +195,8 @@ export function isSameClient(
 }
 
 /** t2 of specification 5.4, with its allowance: 2 s. */
-export function isOver(ours: Binding, nowAt: EpochSec): boolean {
-  return nowAt > ours.leaseEndAt + EXPIRE_GRACE_SEC;
+export function isOver(leaseEndAt: EpochSec, nowAt: EpochSec): boolean {
+  return nowAt > leaseEndAt + EXPIRE_GRACE_SEC;
 }
 
 function reject(reason: RejectReason): Verdict {

@@ -33,7 +33,7 @@ import type {
   EndpointStatus,
   RelationshipRecord,
 } from './endpoint-types.ts';
-import { expiryDeadlineMs, onExpiryTimer } from './expiry.ts';
+import { expiryDeadlineMs, onExpiryTimer, onPartnerLostStore } from './expiry.ts';
 import { onUpdates } from './incoming.ts';
 import { initialRecord } from './initial-record.ts';
 import {
@@ -56,7 +56,6 @@ import {
   commandPartnerDown,
   commandRecoverAll,
   isServing,
-  onPartnerLostStore,
   onState,
   onStateTimer,
   onUpdateDone,

@@ -2,9 +2,9 @@
  * Leases that end (failover specification 5.2, 5.5): in a relationship whoever notices says EXPIRED and the address is free once
  * both agree; alone, an address that the partner never heard of goes back silently; in PARTNER-DOWN the waits decide.
  */
-import type { EpochSec, Ip4, Now } from '../../wire/units.ts';
+import { type EpochSec, type Ip4, NEVER_AT, type Now } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
-import { allowanceSec, type Context, FOREVER_MS, isCommunicating, put, waitMcltSec } from './context.ts';
+import { allowanceSec, type Context, event, FOREVER_MS, isCommunicating, put, touchRecord, waitMcltSec } from './context.ts';
 import { EXPIRE_BATCH, EXPIRE_EVERY_MS, EXPIRE_GRACE_SEC, EXPIRE_SCAN_MAX, SECONDARY_EXPIRE_DELAY_SEC } from './limits.ts';
 import { isServing } from './machine.ts';
 import { goneClientsAddressUsableAt, greatestPotentialAt, makeAvailable } from './times.ts';
@@ -87,6 +87,28 @@ export function lossEndsAt(ctx: Context, binding: Binding): number {
   return Math.max(lossAt, greatestPotentialAt(binding)) + waitMcltSec(ctx, lossAt as EpochSec) + allowanceSec(ctx);
 }
 
+/**
+ * The partner begins again with nothing (UPDREQALL). Its consent to the end of a lease is worth nothing now: it may have extended
+ * the lease, even of a client that had released it here, and forgotten. So ends that are not agreed yet are taken back, and all
+ * leases of before the loss wait (`lossAt`).
+ */
+export function onPartnerLostStore(ctx: Context): void {
+  const { record } = ctx;
+  // Windows and dhcpd ask for everything on other occasions too; the new half of a relationship never gave a lease.
+  if (record.holdsAllData || ctx.config.profile !== 'twinlease') return;
+  event(ctx, 'failover/old-store', { who: 'the partner' });
+  record.lossAt = record.state === 'partner-down' ? record.partnerDownAt : ctx.now.wallAt;
+  touchRecord(ctx);
+  for (const scopeId of ctx.config.scopeIds) {
+    forEachTransitory(ctx, scopeId, (binding) => {
+      if (binding.leaseEndAt === NEVER_AT || ctx.now.wallAt >= lossEndsAt(ctx, binding)) return;
+      binding.state = 'active';
+      binding.dirty = true;
+      put(ctx, binding);
+    });
+  }
+}
+
 function endLease(ctx: Context, binding: Binding): void {
   binding.state = 'expired';
   binding.stateSinceAt = ctx.now.wallAt;
@@ -105,17 +127,23 @@ function endLease(ctx: Context, binding: Binding): void {
 /** Specification 5.5: expired, released and reset addresses become free without the partner. */
 function freeAfterWaits(ctx: Context): void {
   for (const scopeId of ctx.config.scopeIds) {
-    for (let from = 0 as Ip4; ; ) {
-      const addresses = ctx.bindings.scanTransitory(scopeId, from, EXPIRE_BATCH);
-      for (const address of addresses) {
-        const binding = ctx.bindings.find(address);
-        if (binding === undefined || ctx.outbox.byAddress.has(address)) continue;
-        if (!rewind(ctx, binding) && isWaitOver(ctx, binding)) free(ctx, binding);
-      }
-      const last = addresses.at(-1);
-      if (addresses.length < EXPIRE_BATCH || last === undefined || last === 0xffffffff) break;
-      from = (last + 1) as Ip4;
+    forEachTransitory(ctx, scopeId, (binding) => {
+      if (ctx.outbox.byAddress.has(binding.address)) return;
+      if (!rewind(ctx, binding) && isWaitOver(ctx, binding)) free(ctx, binding);
+    });
+  }
+}
+
+function forEachTransitory(ctx: Context, scopeId: Ip4, visit: (binding: Binding) => void): void {
+  for (let from = 0 as Ip4; ; ) {
+    const addresses = ctx.bindings.scanTransitory(scopeId, from, EXPIRE_BATCH);
+    for (const address of addresses) {
+      const binding = ctx.bindings.find(address);
+      if (binding !== undefined) visit(binding);
     }
+    const last = addresses.at(-1);
+    if (addresses.length < EXPIRE_BATCH || last === undefined || last === 0xffffffff) return;
+    from = (last + 1) as Ip4;
   }
 }
 

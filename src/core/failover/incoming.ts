@@ -30,6 +30,7 @@ function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): Binding
     inFlight: item === undefined || item.isDropped ? undefined : item.state,
     isReservedHere: update.state === 'backup' && isReserved(ctx, update),
     isRecovering: ctx.record.state === 'recover',
+    marginSec: ctx.config.profile === 'twinlease' ? ctx.limits.skewAllowanceSec : 0,
     isRecoveringAll: ctx.record.state === 'recover' && ctx.record.wantsAll,
   });
   if (verdict.kind === 'reject' || ours === undefined) return rejected(ctx, update, verdict);

@@ -203,7 +203,9 @@ export function onConnectAck(ctx: Context, message: Incoming<'connectack'>): voi
   if (ctx.link.phase !== 'open' || ctx.config.role !== 'primary' || message.xid !== ctx.link.connectXid) return;
   if (message.rejectReason !== undefined) {
     event(ctx, 'failover/refused-by-partner', { reason: message.rejectReason, message: message.message ?? '' });
-    hangUp(ctx, `the partner refused: ${message.rejectReason}`, ctx.limits.redialMs * REDIAL_SLOW_FACTOR);
+    // A partner of our own kind learns of a new relationship a moment later: it is asked again soon.
+    const isNew = ctx.config.profile === 'twinlease' && message.rejectReason === 'invalid-partner';
+    hangUp(ctx, `the partner refused: ${message.rejectReason}`, ctx.limits.redialMs * (isNew ? 1 : REDIAL_SLOW_FACTOR));
     return;
   }
   if (message.relationshipName !== undefined && message.relationshipName !== ctx.config.name) {

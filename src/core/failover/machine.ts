@@ -330,14 +330,6 @@ export function commandRecoverAll(ctx: Context): CommandResult {
   return { kind: 'done' };
 }
 
-/** The partner begins again with nothing: what it extended before and forgot must be waited out (`lossAt`). */
-export function onPartnerLostStore(ctx: Context): void {
-  if (ctx.record.holdsAllData || ctx.config.profile !== 'twinlease') return;
-  event(ctx, 'failover/old-store', { who: 'the partner' });
-  ctx.record.lossAt = ctx.now.wallAt;
-  touchRecord(ctx);
-}
-
 export function isServing(ctx: Context): boolean {
   return ctx.mode === 'running' && SERVICE[ctx.record.state] !== 'none' && !isWaitingOutLoss(ctx);
 }

@@ -45,9 +45,10 @@ export function partnersAddressesUsableAt(partnerDownAt: EpochSec, mclt: Sec, al
 export function goneClientsAddressUsableAt(binding: Binding, partnerDownAt: EpochSec, mclt: Sec, allowance: Sec): EpochSec {
   // The partner never heard of this lease, so it cannot have extended it.
   if (isUnheard(binding)) return binding.state === 'active' ? binding.leaseEndAt : NEVER_AT;
-  const wait = mclt + allowance;
-  if (binding.state === 'released') return addSec(Math.max(partnerDownAt, binding.stateSinceAt) as EpochSec, wait);
-  return addSec(Math.max(partnerDownAt, greatestPotentialAt(binding)) as EpochSec, wait);
+  // Specification 5.5 lets a release end the old times. But a client that released here may have come back to the partner,
+  // which did not hear of it and bound the new lease by the same potential expiries; so they count for a release too.
+  const lastHeardAt = binding.state === 'released' ? Math.max(partnerDownAt, binding.stateSinceAt) : partnerDownAt;
+  return addSec(Math.max(lastHeardAt, greatestPotentialAt(binding)) as EpochSec, mclt + allowance);
 }
 
 /** The partner knows nothing of the present client: nothing was sent about it, nothing came from the partner. */

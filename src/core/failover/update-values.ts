@@ -68,19 +68,19 @@ export function applied(ours: Binding, update: BindingUpdate, sentAt: EpochSec, 
       return abandoned(ours, update);
     case 'free':
     case 'backup':
-      return available(ours, update, update.state);
+      return available(ours, update, update.state, profile);
     case 'expired':
     case 'released':
     case 'reset':
       // Specification 5.2: the receiver stores FREE while accepting; the address returns to the primary.
-      return available(ours, update, 'free');
+      return available(ours, update, 'free', profile);
     default:
       return update.state satisfies never;
   }
 }
 
-function available(ours: Binding, update: BindingUpdate, owner: 'free' | 'backup'): Binding {
-  const next: Binding = { ...ours, ...clientOf(ours, update), ipFlags: update.ipFlags ?? 0, dirty: false };
+function available(ours: Binding, update: BindingUpdate, owner: 'free' | 'backup', profile: WireProfile): Binding {
+  const next: Binding = { ...ours, ...clientOf(ours, update, profile), ipFlags: update.ipFlags ?? 0, dirty: false };
   next.stateSinceAt = update.stateSinceAt ?? NEVER_AT;
   next.lastTransactionAt = update.lastTransactionAt ?? ours.lastTransactionAt;
   makeAvailable(next, owner);
@@ -149,8 +149,9 @@ function merged(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile:
   };
 }
 
-function clientOf(ours: Binding, update: BindingUpdate): Partial<Binding> {
-  if (update.clientId === undefined && update.hardware === undefined) return {};
+function clientOf(ours: Binding, update: BindingUpdate, profile: WireProfile): Partial<Binding> {
+  // Our own kind names the last client whenever it knows one; from others, silence says nothing.
+  if (update.clientId === undefined && update.hardware === undefined && profile !== 'twinlease') return {};
   if (isSameClient(update, ours)) return { clientId: update.clientId ?? ours.clientId, hardware: update.hardware ?? ours.hardware };
   return {
     clientId: update.clientId,

@@ -18,6 +18,7 @@ const KINDS = {
   configuration: 6,
   transaction: 7,
   heartbeat: 8,
+  'range-given': 9,
 } as const satisfies Record<LogRecord['kind'], number>;
 
 /** The version of each kind that is written. Any other is refused on reading. */
@@ -74,6 +75,12 @@ export function encodeRecord(record: LogRecord): Uint8Array {
     case 'scope-given':
       return begin(record.kind)
         .u32(record.scopeId)
+        .u8(record.owner === 'free' ? 0 : 1)
+        .bytes();
+    case 'range-given':
+      return begin(record.kind)
+        .u32(record.first)
+        .u32(record.last)
         .u8(record.owner === 'free' ? 0 : 1)
         .bytes();
     case 'configuration':
@@ -173,6 +180,8 @@ function readPayload(kind: LogRecord['kind'], reader: Reader): LogRecord {
       return { kind, scopeId: reader.u32() as Ip4 };
     case 'scope-given':
       return { kind, scopeId: reader.u32() as Ip4, owner: reader.oneOf(['free', 'backup'], 'owner') };
+    case 'range-given':
+      return { kind, first: reader.u32() as Ip4, last: reader.u32() as Ip4, owner: reader.oneOf(['free', 'backup'], 'owner') };
     case 'configuration':
       return { kind, number: reader.u53(), sha256: reader.field() };
     case 'transaction':

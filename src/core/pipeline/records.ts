@@ -14,6 +14,8 @@ export type LogRecord =
   | { readonly kind: 'scope-gone'; readonly scopeId: Ip4 }
   /** Every address of the scope that is available becomes this owner's. */
   | { readonly kind: 'scope-given'; readonly scopeId: Ip4; readonly owner: 'free' | 'backup' }
+  /** Never-used addresses that entered a pool when its shape changed are this owner's (`pool-changes.ts`). */
+  | { readonly kind: 'range-given'; readonly first: Ip4; readonly last: Ip4; readonly owner: 'free' | 'backup' }
   /** Revision `number` of the configuration, whose file was durable before, is in force from here on. */
   | { readonly kind: 'configuration'; readonly number: number; readonly sha256: Uint8Array }
   /** A two-server change that this server has prepared, committed or aborted (design, part 5). `body` is opaque JSON. */

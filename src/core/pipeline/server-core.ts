@@ -28,6 +28,7 @@ import { makeServing } from '../serving/serving.ts';
 import type { Decision, Ingress, ReplyPlan, Serving, ServingIdentity } from '../serving/serving-types.ts';
 import { STANDALONE_RIGHTS } from '../serving/standalone-rights.ts';
 import { tombstoneRights } from '../serving/tombstone-rights.ts';
+import { enteringSpans } from './pool-changes.ts';
 import type { LogRecord } from './records.ts';
 import { encodeRecord } from './record-codec.ts';
 
@@ -299,10 +300,11 @@ export class ServerCore {
   #expireStandalone(now: Now): void {
     const dueAt = this.bindings.dueAt();
     if (dueAt === undefined || dueAt > now.wallAt) return;
-    for (const address of this.bindings.takeDue(now.wallAt, EXPIRE_BATCH)) {
+    // Leases of a relationship end by its own rules (specification 5.2).
+    const isAlone = (scopeId: Ip4): boolean => !this.#rightsByScope.has(scopeId);
+    for (const address of this.bindings.takeDue(now.wallAt, EXPIRE_BATCH, isAlone)) {
       const scopeId = this.bindings.scopeOf(address);
-      // Leases of a relationship end by its own rules (specification 5.2).
-      if (scopeId === undefined || this.#rightsByScope.has(scopeId)) continue;
+      if (scopeId === undefined) continue;
       const binding = this.bindings.find(address);
       if (binding === undefined) continue;
       this.bindings.change(freed(binding, binding.leaseEndAt, this.rightsOf(scopeId).own));
@@ -398,8 +400,12 @@ export class ServerCore {
     for (const scope of config.scopes) {
       const shape = poolShapeOf(scope);
       const given = entering.given.find((g) => g.scopeId === shape.scopeId);
+      const present = this.bindings.pools().find((pool) => pool.scopeId === shape.scopeId);
       this.bindings.setPool(shape, given?.owner ?? 'free');
-      if (given === undefined) continue;
+      if (given === undefined) {
+        for (const span of present === undefined ? [] : enteringSpans(present, shape)) this.#save({ kind: 'range-given', ...span, owner: 'free' });
+        continue;
+      }
       this.bindings.giveAll(given.scopeId, given.owner);
       this.#save({ kind: 'scope-given', scopeId: given.scopeId, owner: given.owner });
     }

@@ -101,6 +101,12 @@ export const REQUEST_PROBLEMS = {
     windows: dhcp(20012, 'RANGE_FULL'),
     http: 409,
   },
+  'scope/few-free': {
+    severity: 'warning',
+    text: 'Scope {scopeId} on DHCP server {server} has {found} free addresses where {wanted} were asked for.',
+    why: 'The scope, or the part that was asked about, is nearly full.',
+    action: 'Ask for a larger part, or see `twinlease scope statistics`.',
+  },
   'exclusion/unknown': {
     severity: 'error',
     text: 'Failed to remove exclusion range {start} to {end} of scope {scopeId} on DHCP server {server}.',

@@ -7,6 +7,7 @@ import type { AvailableState, Binding } from '../bindings/binding.ts';
 import { reservationOf, type Standing, standingOf } from './address-standing.ts';
 import { type Asking, note } from './asking.ts';
 import { isSameClient } from './client-view.ts';
+import { isKnownByHardware } from './reservations.ts';
 import { isInRange, type Link, type ScopeView } from './scope-index.ts';
 
 export interface Choice {
@@ -34,14 +35,17 @@ export function chooseAddress(asking: Asking, link: Link, eligible: readonly Sco
   );
 }
 
-/** The bindings of this client in the scope, newest first. */
+/** The bindings of this client in the scope, newest first; those known by its hardware address alone come last. */
 export function bindingsOf(asking: Asking, scope: ScopeView): Binding[] {
   const { view, parts } = asking;
-  if (view.clientId !== undefined) return parts.bindings.findByClientId(view.clientId, scope.id);
-  if (view.hardware === undefined) return [];
-  return parts.bindings
+  const byId = view.clientId === undefined ? [] : parts.bindings.findByClientId(view.clientId, scope.id);
+  if (view.hardware === undefined) return byId;
+  const others = parts.bindings
     .findByHardware(view.hardware, scope.id)
-    .filter((binding) => isSameClient(view, binding.clientId, binding.hardware));
+    .filter((binding) =>
+      view.clientId === undefined ? isSameClient(view, binding.clientId, binding.hardware) : isKnownByHardware(binding),
+    );
+  return others.length === 0 ? byId : [...byId, ...others];
 }
 
 function reservedOne(asking: Asking, eligible: readonly ScopeView[]): Choice | undefined {
@@ -112,7 +116,8 @@ function partnersOne(asking: Asking, eligible: readonly ScopeView[]): Choice | u
       const binding = parts.bindings.find(candidate);
       return binding === undefined || !rights.mayAllocate(now, binding);
     });
-    const choice = address === undefined ? undefined : taken(asking, scope, address, "the partner's, and its wait is over");
+    const choice =
+      address === undefined ? undefined : taken(asking, scope, address, "the partner's, and its wait is over");
     if (choice !== undefined) return choice;
   }
   return undefined;

@@ -38,6 +38,7 @@ export function standingOf(asking: Asking, scope: ScopeView, address: Ip4): Stan
   const own = reservationOf(asking, scope);
   const reserved = own?.address === address ? own : undefined;
   const holder = isHolder(binding, view, reserved);
+  const isKept = holder && binding.state === 'active';
   if (reserved === undefined) {
     if (scope.reservations.at(address) !== undefined) {
       return { kind: 'anothers', why: `${formatIp4(address)} is reserved for another client` };
@@ -45,9 +46,12 @@ export function standingOf(asking: Asking, scope: ScopeView, address: Ip4): Stan
     if (!isInRange(scope, address)) {
       return {
         kind: 'barred',
-        isHolder: holder && binding.state === 'active',
+        isHolder: isKept,
         why: `${formatIp4(address)} is ${isExcluded(scope, address) ? 'excluded' : "outside the scope's range"}`,
       };
+    }
+    if (!isKept && !(view.messageType === 'bootp' ? scope.servesBootp : scope.servesDhcp)) {
+      return { kind: 'barred', isHolder: false, why: `${scope.idText} does not serve this kind of client` };
     }
   }
   if (binding.state === 'active') {
@@ -58,7 +62,9 @@ export function standingOf(asking: Asking, scope: ScopeView, address: Ip4): Stan
   if (reserved === undefined && isOfferedToAnother(asking, address)) {
     return { kind: 'anothers', why: `${formatIp4(address)} is offered to another client` };
   }
-  if (mayHave(asking, scope, binding, reserved)) return { kind: 'allocatable', binding, wasHolder: holder, reserved };
+  if ((holder && mayRevive(asking, scope, binding)) || mayHave(asking, scope, binding, reserved)) {
+    return { kind: 'allocatable', binding, wasHolder: holder, reserved };
+  }
   return {
     kind: 'unavailable',
     wasHolder: holder,
@@ -71,12 +77,14 @@ function isOfferedToAnother(asking: Asking, address: Ip4): boolean {
   return holder !== undefined && holder !== asking.view.key;
 }
 
-function mayHave(
-  asking: Asking,
-  scope: ScopeView,
-  binding: Binding,
-  reserved: ReservedAddress | undefined,
-): boolean {
+/** Failover specification 5.2: a lease that is over goes on for its own client as long as the partner was not told. */
+function mayRevive(asking: Asking, scope: ScopeView, binding: Binding): boolean {
+  if (binding.state !== 'expired' && binding.state !== 'released') return false;
+  const rights = asking.parts.rightsOf(scope.id);
+  return rights.mayRevive === undefined || rights.mayRevive(asking.now, binding);
+}
+
+function mayHave(asking: Asking, scope: ScopeView, binding: Binding, reserved: ReservedAddress | undefined): boolean {
   if (binding.state === 'abandoned') return false;
   const rights = asking.parts.rightsOf(scope.id);
   if (reserved === undefined) {

@@ -77,7 +77,14 @@ export function answer(
 }
 
 export function done(asking: Asking, scope: ScopeView, reason: string, changed: readonly Ip4[]): Decision {
-  return { kind: 'done', messageType: asking.view.messageType, scopeId: scope.id, reason, steps: asking.steps, changed };
+  return {
+    kind: 'done',
+    messageType: asking.view.messageType,
+    scopeId: scope.id,
+    reason,
+    steps: asking.steps,
+    changed,
+  };
 }
 
 /**

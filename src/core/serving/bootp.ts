@@ -3,9 +3,9 @@
  * reservation allows them, only from addresses that are this server's own, and no more of them than the scope says.
  */
 import { formatIp4, type Ip4 } from '../../wire/units.ts';
+import { BOOTP_CLIENTS_UNLIMITED } from '../config/defaults.ts';
 import { type Choice, chooseAddress } from './address-choice.ts';
 import { type Asking, answer, drop } from './asking.ts';
-import { BOOTP_CLIENTS_UNLIMITED } from '../config/defaults.ts';
 import { answeringScopes } from './discover.ts';
 import { grantForEver } from './grant.ts';
 import { IP_FLAG_BOOTP } from './option-codes.ts';
@@ -55,7 +55,6 @@ function isUnchanged(choice: Choice): boolean {
 function isOverLimit(asking: Asking, choice: Choice): boolean {
   const { scope, standing } = choice;
   if (standing.kind === 'own' || standing.reserved !== undefined) return false;
-  if (!scope.servesBootp) return true;
   return scope.maxBootpClients !== BOOTP_CLIENTS_UNLIMITED && hasAsMany(asking, scope, scope.maxBootpClients);
 }
 

@@ -44,7 +44,9 @@ export interface RelayView {
   readonly wantsSourcePort: boolean;
 }
 
-export type Viewed = { readonly kind: 'ok'; readonly view: ClientView } | { readonly kind: 'bad'; readonly why: string };
+export type Viewed =
+  | { readonly kind: 'ok'; readonly view: ClientView }
+  | { readonly kind: 'bad'; readonly why: string };
 
 /** Longest client identifier that a binding keeps. */
 const CLIENT_ID_BYTES_MAX = 255;

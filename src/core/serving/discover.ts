@@ -4,6 +4,7 @@
  */
 import { formatIp4, type Ip4 } from '../../wire/units.ts';
 import { type Choice, chooseAddress } from './address-choice.ts';
+import { reservationOf } from './address-standing.ts';
 import { type Asking, answer, drop, note } from './asking.ts';
 import { grant, leaseTimesFor } from './grant.ts';
 import { OPTION } from './option-codes.ts';
@@ -87,7 +88,7 @@ export function answeringScopes(asking: Asking, link: Link, kind: 'dhcp' | 'boot
 /** A reservation for its kind lets a client in where the scope itself does not serve that kind. */
 function isForKind(asking: Asking, scope: ScopeView, kind: 'dhcp' | 'bootp'): boolean {
   if (kind === 'dhcp' ? scope.servesDhcp : scope.servesBootp) return true;
-  return scope.reservations.ofClient(asking.view, true) !== undefined;
+  return reservationOf(asking, scope) !== undefined;
 }
 
 /** RFC 4039 4: only when the client asks for it and the administrator has set option 80. */
@@ -110,5 +111,7 @@ function withoutAddress(asking: Asking, scope: ScopeView): Decision {
     address: 0 as Ip4,
     lease: { grantedSec: scope.leaseSec, desiredSec: scope.leaseSec },
   });
-  return answer(asking, scope, reply, { reason: 'no address is left, but the client prefers IPv6 only and was told so' });
+  return answer(asking, scope, reply, {
+    reason: 'no address is left, but the client prefers IPv6 only and was told so',
+  });
 }

@@ -2,13 +2,23 @@
  * The lease itself: for how long, and what the binding says afterwards. Only the fields that serving owns are set; what is owed
  * to the partner (potential expiry, acknowledgements) is the engine's.
  */
-import { addSec, type EpochSec, INFINITE_AT, INFINITE_SEC, type Ip4, NEVER_AT, sameBytes, type Sec } from '../../wire/units.ts';
+import {
+  addSec,
+  type EpochSec,
+  INFINITE_AT,
+  INFINITE_SEC,
+  type Ip4,
+  NEVER_AT,
+  type Sec,
+  sameBytes,
+} from '../../wire/units.ts';
 import { type Binding, emptyBinding } from '../bindings/binding.ts';
 import { bindingsOf, type Choice } from './address-choice.ts';
 import type { Asking } from './asking.ts';
 import type { ClientView } from './client-view.ts';
 import { IP_FLAG_BOOTP, IP_FLAG_RESERVED, OPTION } from './option-codes.ts';
 import type { LeaseTimes } from './reply.ts';
+import { isKnownByHardware } from './reservations.ts';
 import type { ScopeView } from './scope-index.ts';
 
 /** A client may ask for a shorter lease (RFC 2131 4.3.1), but not for one that keeps the server busy with it alone. */
@@ -50,11 +60,12 @@ function store(asking: Asking, choice: Choice, leaseEndAt: EpochSec, flags: numb
   const isRenewal = standing.kind === 'own';
   // A new client starts from nothing, whatever was known of the one before (failover specification 6.1).
   const base = isContinued(standing) ? before : emptyBinding(address, before.ownedAs);
+  const isReservedByHardware = standing.reserved?.reservation.client.kind === 'hardware';
   const owner = before.state === 'free' || before.state === 'backup' ? before.state : undefined;
   parts.bindings.change({
     ...base,
     state: 'active',
-    clientId: view.clientId,
+    clientId: isReservedByHardware ? undefined : view.clientId,
     hardware: view.hardware,
     hostName: hostNameOf(asking) ?? base.hostName,
     relayInfo: relayInfoOf(view) ?? base.relayInfo,
@@ -81,7 +92,8 @@ function letGoOthers(asking: Asking, scope: ScopeView, kept: Ip4): Ip4[] {
   const gone: Ip4[] = [];
   for (const binding of bindingsOf(asking, scope)) {
     if (binding.address === kept || binding.state !== 'active') continue;
-    if (!sameBytes(binding.clientId, view.clientId) || !sameBytes(binding.hardware, view.hardware)) continue;
+    const isSameId = sameBytes(binding.clientId, view.clientId) || isKnownByHardware(binding);
+    if (!isSameId || !sameBytes(binding.hardware, view.hardware)) continue;
     letGo(asking, scope, binding);
     gone.push(binding.address);
   }
@@ -96,7 +108,8 @@ export function letGo(asking: Asking, scope: ScopeView, binding: Binding): void 
     parts.bindings.change({
       ...binding,
       state: 'released',
-      leaseEndAt: binding.leaseEndAt === INFINITE_AT ? now.wallAt : (Math.min(binding.leaseEndAt, now.wallAt) as EpochSec),
+      leaseEndAt:
+        binding.leaseEndAt === INFINITE_AT ? now.wallAt : (Math.min(binding.leaseEndAt, now.wallAt) as EpochSec),
       lastTransactionAt: now.wallAt,
       stateSinceAt: now.wallAt,
       dirty: true,

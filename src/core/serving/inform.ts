@@ -30,7 +30,9 @@ export function decideInform(asking: Asking): Decision {
   return answer(asking, scope, reply, { reason: `told ${who} the options of ${scope.idText}` });
 }
 
-type ScopeFound = { readonly kind: 'scope'; readonly scope: ScopeView } | { readonly kind: 'none'; readonly why: string };
+type ScopeFound =
+  | { readonly kind: 'scope'; readonly scope: ScopeView }
+  | { readonly kind: 'none'; readonly why: string };
 
 /** The scope of the client's own address, else the first of its link: hosts with a fixed address may be anywhere on it. */
 function scopeFor(asking: Asking): ScopeFound {

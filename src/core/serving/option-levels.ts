@@ -4,8 +4,9 @@
  * before the one for everybody.
  */
 import { textValue } from '../../wire/dhcp/build.ts';
-import { bytesOf, definitionOf } from '../config/checks.ts';
+import { definitionOf } from '../config/checks.ts';
 import type { OptionDefinition, OptionValue } from '../config/model.ts';
+import { bytesOf } from '../config/pool-shape.ts';
 import { OPTION } from './option-codes.ts';
 
 /** One level of values: a server's, a scope's or a reservation's. */

@@ -5,15 +5,15 @@
 import { ip4Value, replyTo, textValue, u8Value, u32Value } from '../../wire/dhcp/build.ts';
 import { type DhcpPacket, FLAG_BROADCAST, MESSAGE_TYPES } from '../../wire/dhcp/packet.ts';
 import { encodeDhcpPacket, FILE_BYTES_MAX, SNAME_BYTES_MAX } from '../../wire/dhcp/packet-codec.ts';
-import { INFINITE_SEC, type Ip4, ip4, parseIp4, type Sec } from '../../wire/units.ts';
+import { INFINITE_SEC, type Ip4, ip4, maskOf, parseIp4, type Sec } from '../../wire/units.ts';
 import type { Asking } from './asking.ts';
 import { uint32In } from './client-view.ts';
 import { OPTION } from './option-codes.ts';
 import { optionsFor } from './option-levels.ts';
 import type { ReservedAddress } from './reservations.ts';
-import { serverAddressFor } from './scope-choice.ts';
+import { isDirectToUs, serverAddressFor } from './scope-choice.ts';
 import type { ScopeView } from './scope-index.ts';
-import type { ReplyDestination, ReplyPlan } from './serving-types.ts';
+import type { Ingress, ReplyDestination, ReplyPlan } from './serving-types.ts';
 
 /** The lease time that is told, and the one that was meant (RFC 2131 4.4.5 derives T1 and T2 from the former). */
 export interface LeaseTimes {
@@ -210,6 +210,12 @@ function bytesMaxOf(packet: DhcpPacket): number {
   return Math.min(Math.max(size, BYTES_MAX_LEAST), BYTES_MAX_MOST);
 }
 
+function isOnWire(ingress: Ingress, address: Ip4): boolean {
+  return ingress.interfaceAddresses.some(
+    (own) => (own.address & maskOf(own.prefixLength)) === (address & maskOf(own.prefixLength)),
+  );
+}
+
 /** RFC 2131 4.3.5: the answer to an INFORM goes straight to ciaddr, past any relay. */
 function isAnsweredDirectly({ ingress, packet, view }: Asking): boolean {
   return view.messageType === 'inform' && packet.ciaddr !== 0 && ingress.interfaceAddresses.length > 0;
@@ -230,7 +236,14 @@ function destinationOf(asking: Asking, yiaddr: Ip4, kind: 'reply' | 'nak'): Repl
     return { kind: 'relay', address: packet.giaddr, port };
   }
   if (isRelayOnly) return { kind: 'unicast', address: ingress.fromAddress, port: ingress.fromPort };
-  if (kind === 'nak') return { kind: 'broadcast' };
+  if (kind === 'nak') {
+    // RFC 2131 4.1 broadcasts it. That never reaches a client that renews from behind a router, which has its address and
+    // listens there: it would otherwise learn of the refusal only when it rebinds.
+    if (packet.ciaddr !== 0 && isDirectToUs(ingress) && !isOnWire(ingress, packet.ciaddr)) {
+      return { kind: 'unicast', address: packet.ciaddr, port: CLIENT_PORT };
+    }
+    return { kind: 'broadcast' };
+  }
   if (packet.ciaddr !== 0) return { kind: 'unicast', address: packet.ciaddr, port: CLIENT_PORT };
   // RFC 2131 4.4.3: an INFORM without ciaddr came from a host that has its address.
   if (yiaddr === 0 && view.messageType === 'inform' && ingress.fromAddress !== 0) {

@@ -53,7 +53,12 @@ function decideSelecting(asking: Asking, serverId: Ip4): Decision {
   const offer = parts.offers.of(now.monoMs, view.key, chosen.link.key);
   if (ours === 'override' && offer?.address !== address) {
     // RFC 5107: behind such a relay every server hears its own name; only an open offer tells whose it was.
-    return drop(asking, chosen.link.scopes[0], 'other-server-chosen', 'the relay speaks for every server, and no offer of ours is open');
+    return drop(
+      asking,
+      chosen.link.scopes[0],
+      'other-server-chosen',
+      'the relay speaks for every server, and no offer of ours is open',
+    );
   }
   return decideOurs(asking, chosen.link, address);
 }
@@ -95,7 +100,12 @@ function decideKnown(asking: Asking, form: Form, address: Ip4): Decision {
   }
   if (form === 'init-reboot') {
     const unansweredMs = parts.unanswered.asked(now.monoMs, view.bucketKey);
-    const turn = rights.answers(now, { scopeId: scope.id, bucket: view.bucket, secs: asking.packet.secs, unansweredMs });
+    const turn = rights.answers(now, {
+      scopeId: scope.id,
+      bucket: view.bucket,
+      secs: asking.packet.secs,
+      unansweredMs,
+    });
     note(asking, turn.why);
     if (!turn.yes) return drop(asking, scope, 'partners-client', turn.why);
   }
@@ -161,7 +171,8 @@ function decideInactive(asking: Asking, scope: ScopeView, standing: Standing): D
 function decideElsewhere(asking: Asking, link: Link, address: Ip4): Decision {
   const { parts, now } = asking;
   const served = link.scopes.find((scope) => parts.rightsOf(scope.id).service(now, scope.id).serves === 'all');
-  if (served === undefined) return drop(asking, link.scopes[0], 'not-serving', 'no scope of this network is served now');
+  if (served === undefined)
+    return drop(asking, link.scopes[0], 'not-serving', 'no scope of this network is served now');
   return wrongNetwork(asking, link, address);
 }
 

@@ -2,13 +2,13 @@
  * The reservations of one scope, found by client and by address. A client may be named in four ways; an explicit client
  * identifier is the narrowest and wins, then the hardware address, then the place where it is plugged in.
  */
-import { type Ip4, toHex } from '../../wire/units.ts';
+import { type Ip4, sameBytes, toHex } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
 import { reservationKeyText } from '../config/checks.ts';
 import type { OptionDefinition, Reservation, Scope } from '../config/model.ts';
 import { addressOf } from '../config/pool-shape.ts';
 import { type ClientView, isSameClient, uint32In } from './client-view.ts';
-import { OPTION } from './option-codes.ts';
+import { IP_FLAG_RESERVED, OPTION } from './option-codes.ts';
 import { type OptionLevel, optionLevelOf } from './option-levels.ts';
 
 export interface ReservedAddress {
@@ -62,11 +62,25 @@ export function makeReservationIndex(scope: Scope, definitions: readonly OptionD
  */
 export function isHolder(binding: Binding, view: ClientView, reserved: ReservedAddress | undefined): boolean {
   if (isSameClient(view, binding.clientId, binding.hardware)) return true;
-  if (reserved === undefined || reserved.address !== binding.address || reserved.reservation.client.kind !== 'hardware') {
+  if (isKnownByHardware(binding) && sameBytes(binding.hardware, view.hardware)) return true;
+  if (
+    reserved === undefined ||
+    reserved.address !== binding.address ||
+    reserved.reservation.client.kind !== 'hardware'
+  ) {
     return false;
   }
   const { hex, htype = 1 } = reserved.reservation.client;
   return binding.hardware !== undefined && binding.hardware[0] === htype && toHex(binding.hardware.subarray(1)) === hex;
+}
+
+/**
+ * Whether the binding was made under a reservation by hardware address. Such a binding names its client by that address alone, as
+ * Windows does: with the identifier of the moment in it, the partner would take the next one for another client and refuse the
+ * update. The reservation may be gone since; the client keeps its address.
+ */
+export function isKnownByHardware(binding: Binding): boolean {
+  return (binding.ipFlags & IP_FLAG_RESERVED) !== 0 && binding.clientId === undefined && binding.hardware !== undefined;
 }
 
 function clientTexts(view: ClientView, mayTrustRelay: boolean, kinds: ReadonlySet<string>): string[] {
@@ -79,7 +93,8 @@ function clientTexts(view: ClientView, mayTrustRelay: boolean, kinds: ReadonlySe
   if (kinds.has('circuit-id') && view.relay.circuitId !== undefined) {
     texts.push(`circuit-id ${toHex(view.relay.circuitId)}`);
   }
-  if (kinds.has('remote-id') && view.relay.remoteId !== undefined) texts.push(`remote-id ${toHex(view.relay.remoteId)}`);
+  if (kinds.has('remote-id') && view.relay.remoteId !== undefined)
+    texts.push(`remote-id ${toHex(view.relay.remoteId)}`);
   return texts;
 }
 

@@ -44,7 +44,7 @@ export function unicastTarget(ingress: Ingress): Ip4 | undefined {
   for (const { address, prefixLength } of ingress.interfaceAddresses) {
     if (to === address) return to;
     // A broadcast to the subnet is a broadcast.
-    if (prefixLength < 31 && to === ((address | ~maskOf(prefixLength)) >>> 0)) return undefined;
+    if (prefixLength < 31 && to === (address | ~maskOf(prefixLength)) >>> 0) return undefined;
   }
   return to;
 }
@@ -58,7 +58,8 @@ export function serverAddressFor(asking: Asking, scope: ScopeView | undefined): 
     if (to !== undefined) return to;
   }
   if (scope !== undefined) {
-    for (const { address } of ingress.interfaceAddresses) if (address >= scope.first && address <= scope.last) return address;
+    for (const { address } of ingress.interfaceAddresses)
+      if (address >= scope.first && address <= scope.last) return address;
   }
   return ingress.interfaceAddresses[0]!.address;
 }

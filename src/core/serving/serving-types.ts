@@ -58,7 +58,11 @@ export type Decision = {
   readonly steps: readonly string[];
   /** Already applied to the table; the pipeline writes a record of each and tells the relationship, then sends the reply. */
   readonly changed: readonly Ip4[];
-} & ({ readonly kind: 'drop'; readonly code: DropCode } | { readonly kind: 'reply'; readonly reply: ReplyPlan } | { readonly kind: 'done' });
+} & (
+  | { readonly kind: 'drop'; readonly code: DropCode }
+  | { readonly kind: 'reply'; readonly reply: ReplyPlan }
+  | { readonly kind: 'done' }
+);
 
 /** Stable names, counted in the statistics. */
 export type DropCode =

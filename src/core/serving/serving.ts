@@ -2,8 +2,9 @@
  * A client packet in, a decision out: this file looks at what every packet must pass, and hands it to the function for its
  * kind. Deterministic: the same packets at the same times over the same table give the same decisions.
  */
-import { formatIp4, type Ip4, type Now } from '../../wire/units.ts';
+
 import type { DhcpPacket } from '../../wire/dhcp/packet.ts';
+import { formatIp4, type Ip4, type Now } from '../../wire/units.ts';
 import type { BindingTable } from '../bindings/binding.ts';
 import type { Config } from '../config/model.ts';
 import { addressOf } from '../config/pool-shape.ts';
@@ -63,7 +64,12 @@ function decide(parts: ServingParts, now: Now, ingress: Ingress, packet: DhcpPac
   if (viewed.kind === 'bad') return malformed(viewed.why);
   const asking: Asking = { parts, now, ingress, packet, view: viewed.view, steps: [] };
   if (packet.giaddr !== 0 && parts.trustedRelays.size > 0 && !parts.trustedRelays.has(packet.giaddr)) {
-    return drop(asking, undefined, 'untrusted-relay', `the relay ${formatIp4(packet.giaddr)} is not among the trusted ones`);
+    return drop(
+      asking,
+      undefined,
+      'untrusted-relay',
+      `the relay ${formatIp4(packet.giaddr)} is not among the trusted ones`,
+    );
   }
   const { messageType } = viewed.view;
   switch (messageType) {

@@ -12,7 +12,9 @@ export function tombstoneRights(role: ProtocolRole): Rights {
     ...STANDALONE_RIGHTS,
     own,
     mayAllocate: (now, binding) =>
-      binding.state === 'free' || binding.state === 'backup' ? binding.state === own : STANDALONE_RIGHTS.mayAllocate(now, binding),
+      binding.state === 'free' || binding.state === 'backup'
+        ? binding.state === own
+        : STANDALONE_RIGHTS.mayAllocate(now, binding),
     partnersUsableAt: () => undefined,
   };
 }

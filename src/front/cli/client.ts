@@ -82,7 +82,11 @@ function readAnswer(door: Door, status: number, text: string): CallResult {
   if (status === 200 && document !== undefined && 'value' in document) {
     return {
       kind: 'ok',
-      answer: { value: document['value'], warnings: problemsIn(document['warnings']), errors: problemsIn(document['errors']) },
+      answer: {
+        value: document['value'],
+        warnings: problemsIn(document['warnings']),
+        errors: problemsIn(document['errors']),
+      },
     };
   }
   if (document !== undefined && typeof document['code'] === 'string' && typeof document['detail'] === 'string') {
@@ -128,7 +132,11 @@ async function findDoor(world: CliWorld, options: ConnectionOptions): Promise<Fo
   const url = options.url ?? (isNamed ? undefined : world.env['TWINLEASE_URL']) ?? (await runningUrl(world, dataDir));
   if (typeof url !== 'string') return url;
   if (!/^https?:\/\/[^/]/.test(url)) {
-    return { kind: 'unreachable', why: `${url} is not an address of a REST door.`, action: 'Write it like http://127.0.0.1:8647.' };
+    return {
+      kind: 'unreachable',
+      why: `${url} is not an address of a REST door.`,
+      action: 'Write it like http://127.0.0.1:8647.',
+    };
   }
   const tokenFile =
     options.tokenFile ??
@@ -137,7 +145,11 @@ async function findDoor(world: CliWorld, options: ConnectionOptions): Promise<Fo
   try {
     const token = (await world.readText(tokenFile)).trim();
     if (/^[\x21-\x7e]+$/.test(token)) return { kind: 'door', door: { url: url.replace(/\/+$/, ''), token } };
-    return { kind: 'no-token', why: `${tokenFile} does not hold a token.`, action: 'Name the right file with --token-file.' };
+    return {
+      kind: 'no-token',
+      why: `${tokenFile} does not hold a token.`,
+      action: 'Name the right file with --token-file.',
+    };
   } catch (error) {
     return {
       kind: 'no-token',
@@ -147,12 +159,19 @@ async function findDoor(world: CliWorld, options: ConnectionOptions): Promise<Fo
   }
 }
 
-async function runningUrl(world: CliWorld, dataDir: string): Promise<string | Extract<Found, { kind: 'unreachable' | 'no-token' }>> {
+async function runningUrl(
+  world: CliWorld,
+  dataDir: string,
+): Promise<string | Extract<Found, { kind: 'unreachable' | 'no-token' }>> {
   const path = join(dataDir, 'state', 'running.json');
   try {
     const url = parseObject(await world.readText(path))?.['restUrl'];
     if (typeof url === 'string') return url;
-    return { kind: 'unreachable', why: `${path} names no address.`, action: 'Start the server, or name it with --url.' };
+    return {
+      kind: 'unreachable',
+      why: `${path} names no address.`,
+      action: 'Start the server, or name it with --url.',
+    };
   } catch (error) {
     const action = 'Start the server (`twinlease serve`), or name it with --url, TWINLEASE_URL or --data-dir.';
     if (isCode(error, 'EACCES') || isCode(error, 'EPERM')) {

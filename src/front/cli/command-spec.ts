@@ -7,7 +7,8 @@ export type Given = Readonly<Record<string, unknown>>;
 /** An option that only helps to choose the operation and is not sent. */
 export interface LocalOption {
   readonly name: string;
-  readonly choices: readonly string[];
+  /** A flag has none. */
+  readonly choices?: readonly string[];
   readonly description: string;
 }
 
@@ -26,7 +27,7 @@ export interface CommandSpec {
   readonly file?: { readonly parameter: string; readonly argument: string };
   /** Parameters asked for on the terminal when they are not given. */
   readonly asked?: readonly { readonly parameter: string; readonly question: string }[];
-  /** Secrets whose explicit null takes them away; null is not the same as left out here. */
+  /** Secrets that null and lists that nothing takes away; neither is the same as left out here. */
   readonly erasable?: readonly string[];
   readonly examples?: readonly string[];
   readonly view?: View;

@@ -27,7 +27,7 @@ export function addCompletionCommand(program: Command, world: CliWorld): void {
     .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
     .addHelpText(
       'after',
-      '\nExamples:\n  twinlease completion bash > /etc/bash_completion.d/twinlease\n  twinlease completion zsh > "${fpath[1]}/_twinlease"\n  twinlease completion fish > ~/.config/fish/completions/twinlease.fish\n',
+      '\nExamples:\n  twinlease completion bash > /etc/bash_completion.d/twinlease\n  twinlease completion zsh > ~/.zfunc/_twinlease\n  twinlease completion fish > ~/.config/fish/completions/twinlease.fish\n',
     )
     .action((shell: Shell) => world.stdout.write(completionScript(program, shell)));
 }
@@ -49,11 +49,16 @@ export function completionScript(program: Command, shell: Shell): string {
 export function placesOf(command: Command, path: readonly string[]): readonly Place[] {
   const help = command.createHelp();
   const commands = help.visibleCommands(command);
-  const options = help.visibleOptions(command).map((option) => ({ word: option.long ?? option.short ?? '', description: option.description }));
+  const options = help
+    .visibleOptions(command)
+    .map((option) => ({ word: option.long ?? option.short ?? '', description: option.description }));
   const words = command.registeredArguments.flatMap(choicesOf);
   const here: Place = {
     path,
-    commands: [...commands.map((inner) => ({ word: inner.name(), description: help.subcommandDescription(inner) })), ...words],
+    commands: [
+      ...commands.map((inner) => ({ word: inner.name(), description: help.subcommandDescription(inner) })),
+      ...words,
+    ],
     options,
   };
   return [here, ...commands.flatMap((inner) => placesOf(inner, [...path, inner.name()]))];
@@ -96,7 +101,8 @@ function wordsOf(place: Place): string {
 
 function zshScript(places: readonly Place[]): string {
   const row = (place: Place): string => {
-    const described = (words: readonly Word[]): string => words.map((word) => quoted(`${word.word}:${firstLine(word.description)}`)).join(' ');
+    const described = (words: readonly Word[]): string =>
+      words.map((word) => quoted(`${word.word}:${firstLine(word.description)}`)).join(' ');
     return `      ${quoted(place.path.join(' '))}) commands=(${described(place.commands)}); options=(${described(place.options)}); break ;;\n`;
   };
   return `#compdef twinlease
@@ -128,10 +134,16 @@ _twinlease "$@"
 function fishScript(places: readonly Place[]): string {
   const lines = places.flatMap((place) => {
     const condition = `-n ${quoted(`__twinlease_at ${place.path.join(' ')}`.trim())}`;
-    const commands = place.commands.map(({ word, description }) => `complete -c twinlease ${condition} -f -a ${quoted(word)} -d ${quoted(firstLine(description))}`);
+    const commands = place.commands.map(
+      ({ word, description }) =>
+        `complete -c twinlease ${condition} -f -a ${quoted(word)} -d ${quoted(firstLine(description))}`,
+    );
     const options = place.options
       .filter(({ word }) => word.startsWith('--'))
-      .map(({ word, description }) => `complete -c twinlease ${condition} -l ${quoted(word.slice(2))} -d ${quoted(firstLine(description))}`);
+      .map(
+        ({ word, description }) =>
+          `complete -c twinlease ${condition} -l ${quoted(word.slice(2))} -d ${quoted(firstLine(description))}`,
+      );
     return [...commands, ...options];
   });
   return `${BANNER}
@@ -152,7 +164,10 @@ function __twinlease_commands
   switch "$argv"
 ${places
   .filter((place) => place.commands.length > 0)
-  .map((place) => `    case ${quoted(place.path.join(' '))}\n      printf '%s\\n' ${place.commands.map(({ word }) => word).join(' ')}\n`)
+  .map(
+    (place) =>
+      `    case ${quoted(place.path.join(' '))}\n      printf '%s\\n' ${place.commands.map(({ word }) => word).join(' ')}\n`,
+  )
   .join('')}  end
 end
 ${lines.join('\n')}

@@ -11,7 +11,7 @@ export const EXIT = {
 
 export const EXIT_CODES: readonly { readonly code: number; readonly meaning: string }[] = [
   { code: EXIT.ok, meaning: 'Done.' },
-  { code: EXIT.refused, meaning: 'The server refused the operation, or it was not confirmed. Nothing was changed.' },
+  { code: EXIT.refused, meaning: 'The server refused the operation, or it was not confirmed.' },
   { code: EXIT.usage, meaning: 'The command line is wrong; nothing was sent.' },
   { code: EXIT.unreachable, meaning: 'The server could not be reached, or its answer did not arrive.' },
   { code: EXIT.partial, meaning: 'Done for some items of a list and refused for others, which are named on stderr.' },

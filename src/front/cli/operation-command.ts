@@ -4,13 +4,23 @@
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Operation } from '../../manage/operation.ts';
-import type { CommandSpec, Given } from './command-spec.ts';
+import type { CommandSpec, Given, LocalOption } from './command-spec.ts';
 import { mergedParameters, type Parameter, parametersOf, readArgument } from './parameters.ts';
 import { type RunOptions, runOperation } from './run-operation.ts';
 import type { CliWorld } from './world.ts';
 
 /** Flags of Windows's that have no off: their absence is the off. */
-const SWITCHES = new Set(['Force', 'PassThru', 'Passthru', 'AllLeases', 'BadLeases', 'All', 'Brief', 'Failover', 'PartnerDown']);
+const SWITCHES = new Set([
+  'Force',
+  'PassThru',
+  'Passthru',
+  'AllLeases',
+  'BadLeases',
+  'All',
+  'Brief',
+  'Failover',
+  'PartnerDown',
+]);
 
 type OptionValues = Readonly<Record<string, unknown>>;
 
@@ -24,29 +34,38 @@ export function addConnectionOptions(command: Command): Command {
 }
 
 /** Adds the subcommand below `parent`, whose words it continues. */
-export function addOperationCommand(parent: Command, spec: CommandSpec, operations: readonly Operation[], world: CliWorld): void {
+export function addOperationCommand(
+  parent: Command,
+  spec: CommandSpec,
+  operations: readonly Operation[],
+  world: CliWorld,
+): void {
   const word = spec.words.split(' ').at(-1) ?? spec.words;
   const command = parent.command(word).description(spec.summary ?? operations[0]?.summary ?? '');
   const parameters = mergedParameters(operations);
   const positional = (spec.positional ?? [])
     .map((name) => parameters.find((parameter) => parameter.name === name))
     .filter((parameter) => parameter !== undefined);
-  for (const parameter of positional) command.argument(parameter.isList ? `[${parameter.option}...]` : `[${parameter.option}]`);
+  for (const parameter of positional)
+    command.argument(parameter.isList ? `[${parameter.option}...]` : `[${parameter.option}]`);
   if (spec.file !== undefined) command.argument(`<${spec.file.argument}>`, 'file of JSON; - is the standard input');
   command.optionsGroup('Options:');
   for (const parameter of parameters) {
-    if (parameter.name !== spec.file?.parameter) for (const option of optionsOf(parameter, spec.erasable?.includes(parameter.name) === true)) command.addOption(option);
+    if (parameter.name !== spec.file?.parameter)
+      for (const option of optionsOf(parameter, spec.erasable?.includes(parameter.name) === true))
+        command.addOption(option);
   }
-  for (const local of spec.local ?? []) {
-    command.addOption(new Option(`--${local.name} <${local.name}>`, local.description).choices([...local.choices]));
-  }
+  for (const local of spec.local ?? []) command.addOption(localOption(local));
   const changes = operations.some((operation) => operation.changes);
   const asks = operations.some((operation) => operation.confirm !== undefined);
   if (changes) command.option('--what-if', 'only say what would happen');
-  if (asks && !parameters.some((parameter) => parameter.name === 'Force')) command.option('--force', 'go ahead without asking');
+  if (asks && !parameters.some((parameter) => parameter.name === 'Force'))
+    command.option('--force', 'go ahead without asking');
+  if (asks) command.option('-y, --yes', 'answer the question with yes, and force nothing else');
   addConnectionOptions(command);
   const examples = spec.examples ?? operations.flatMap((operation) => operation.examples);
-  if (examples.length > 0) command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`);
+  if (examples.length > 0)
+    command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`);
   command.action(async (...args: unknown[]) => {
     const values = command.opts<OptionValues>();
     const gatherer = { command, spec, operations, parameters, positional, world };
@@ -63,7 +82,7 @@ export function runOptions(values: OptionValues): RunOptions {
   return {
     json: values['json'] === true,
     whatIf: values['whatIf'] === true,
-    force: values['force'] === true,
+    isAgreed: values['force'] === true || values['yes'] === true,
     ...(url === undefined ? {} : { url }),
     ...(tokenFile === undefined ? {} : { tokenFile }),
     ...(dataDir === undefined ? {} : { dataDir }),
@@ -86,7 +105,13 @@ function optionsOf(parameter: Parameter, isErasable: boolean): readonly Option[]
   }
   const word = valueWord(parameter);
   const option = new Option(`${name} <${word}${parameter.isList ? '...' : ''}>`, description);
-  return [option.argParser((text: string, previous: unknown) => parseOne(parameter, text, previous))];
+  const options = [option.argParser((text: string, previous: unknown) => parseOne(parameter, text, previous))];
+  return isErasable ? [...options, new Option(`--no-${parameter.option}`, 'the empty list')] : options;
+}
+
+function localOption({ name, choices, description }: LocalOption): Option {
+  if (choices === undefined) return new Option(`--${name}`, description);
+  return new Option(`--${name} <${name}>`, description).choices([...choices]);
 }
 
 function valueWord(parameter: Parameter): string {
@@ -128,19 +153,23 @@ async function gather(gatherer: Gatherer, args: readonly unknown[], values: Opti
     if (parameter.kind === 'secret') {
       const secret = await readSecret(gatherer, parameter, values);
       if (secret !== undefined) given[parameter.name] = secret;
-    } else if (value !== undefined) given[parameter.name] = value;
+    } else if (parameter.isList && value === false) given[parameter.name] = [];
+    else if (value !== undefined) given[parameter.name] = value;
   }
   positional.forEach((parameter, index) => {
     const texts = [args[index] ?? []].flat().map(String);
     if (texts.length === 0) return;
-    if (given[parameter.name] !== undefined) command.error(`error: --${parameter.option} is given twice`, { exitCode: 2 });
+    if (given[parameter.name] !== undefined)
+      command.error(`error: --${parameter.option} is given twice`, { exitCode: 2 });
     let value: unknown;
     for (const text of texts) value = parsePositional(command, parameter, text, value);
     given[parameter.name] = value;
   });
-  if (spec.file !== undefined) given[spec.file.parameter] = await readJsonFile(gatherer, String(args[positional.length]));
+  if (spec.file !== undefined)
+    given[spec.file.parameter] = await readJsonFile(gatherer, String(args[positional.length]));
   for (const asked of spec.asked ?? []) {
-    if (given[asked.parameter] === undefined && world.isInteractive) given[asked.parameter] = (await world.ask(asked.question)).trim();
+    if (given[asked.parameter] === undefined && world.isInteractive)
+      given[asked.parameter] = (await world.ask(asked.question)).trim();
   }
   return given;
 }
@@ -155,7 +184,11 @@ function parsePositional(command: Command, parameter: Parameter, text: string, p
 }
 
 /** A secret on the command line would stand in the process list and in the shell's history, so there is no way to put it there. */
-async function readSecret(gatherer: Gatherer, parameter: Parameter, values: OptionValues): Promise<string | null | undefined> {
+async function readSecret(
+  gatherer: Gatherer,
+  parameter: Parameter,
+  values: OptionValues,
+): Promise<string | null | undefined> {
   const { command, world } = gatherer;
   const asked = values[attributeOf(parameter.option)];
   const file = values[attributeOf(`${parameter.option}-file`)];
@@ -163,7 +196,9 @@ async function readSecret(gatherer: Gatherer, parameter: Parameter, values: Opti
   if (typeof file === 'string') return (await readFileOr(gatherer, file)).replace(/\r?\n$/, '');
   if (asked !== true) return undefined;
   if (!world.isInteractive) {
-    return command.error(`error: nobody can be asked for --${parameter.option} here; use --${parameter.option}-file`, { exitCode: 2 });
+    return command.error(`error: nobody can be asked for --${parameter.option} here; use --${parameter.option}-file`, {
+      exitCode: 2,
+    });
   }
   const first = await world.askSecret(`${parameter.name}: `);
   const again = await world.askSecret(`${parameter.name} again: `);
@@ -175,7 +210,10 @@ async function readJsonFile(gatherer: Gatherer, path: string): Promise<unknown> 
   try {
     return JSON.parse(text);
   } catch (error) {
-    return gatherer.command.error(`error: ${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { exitCode: 2 });
+    return gatherer.command.error(
+      `error: ${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+      { exitCode: 2 },
+    );
   }
 }
 
@@ -183,7 +221,10 @@ async function readFileOr(gatherer: Gatherer, path: string): Promise<string> {
   try {
     return await gatherer.world.readText(path);
   } catch (error) {
-    return gatherer.command.error(`error: ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { exitCode: 2 });
+    return gatherer.command.error(
+      `error: ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      { exitCode: 2 },
+    );
   }
 }
 
@@ -195,9 +236,14 @@ function chosen(gatherer: Gatherer, given: Given, values: OptionValues): Operati
   const operation = operations.find((candidate) => candidate.name === name) ?? operations[0];
   if (operation === undefined) return command.error(`error: nothing stands behind ${spec.words}`, { exitCode: 2 });
   const known = new Set(parametersOf(operation).map((parameter) => parameter.name));
-  const stranger = gatherer.parameters.find((parameter) => given[parameter.name] !== undefined && !known.has(parameter.name));
+  const stranger = gatherer.parameters.find(
+    (parameter) => given[parameter.name] !== undefined && !known.has(parameter.name),
+  );
   if (stranger !== undefined) {
-    command.error(`error: --${stranger.option} does not go together with the other options (${operation.name} has no such parameter)`, { exitCode: 2 });
+    command.error(
+      `error: --${stranger.option} does not go together with the other options (${operation.name} has no such parameter)`,
+      { exitCode: 2 },
+    );
   }
   return operation;
 }

@@ -38,7 +38,7 @@ const LIST_LENGTH_MAX = 10_000;
 const SECRETS = new Set(['SharedSecret']);
 /** Parameters that most operations have; help lists them last. */
 const GENERAL = new Set(['Force', 'PassThru', 'Passthru', 'ComputerName']);
-const DURATION_NAME = /(?:Duration|Interval|LeadTime)$/;
+const DURATION_NAME = /(?:Duration|Interval|LeadTime|Sec)$/;
 
 const known = new WeakMap<Operation, readonly Parameter[]>();
 
@@ -81,7 +81,8 @@ function describe(name: string, property: JsonSchema, isRequired: boolean): Para
     kind: kindOf(name, item, description),
     isList,
     isRequired,
-    description: property.default === undefined ? description : `${description} Default ${String(property.default)}.`.trim(),
+    description:
+      property.default === undefined ? description : `${description} Default ${String(property.default)}.`.trim(),
     choices: choicesOf(item),
   };
 }

@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Operation } from '../../manage/operation.ts';
 import { OPERATIONS } from '../../manage/registry.ts';
-import { DEFAULT_DATA_DIRECTORY } from './client.ts';
 import { toInner } from '../rest/names.ts';
+import { DEFAULT_DATA_DIRECTORY } from './client.ts';
 import type { CommandSpec, Given } from './command-spec.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
 import { addCompletionCommand } from './completion.ts';
@@ -77,7 +77,9 @@ function addServe(program: Command, handlers: CliHandlers): void {
     .option('--data-dir <directory>', 'directory of state, configuration and identity', DEFAULT_DATA_DIRECTORY)
     .option('--name <name>', 'name of this server (default: the host name)')
     .option('--interface <name...>', 'served interfaces (default: all)')
-    .addOption(new Option('--relay-only <address:port>', 'serve relays only, through a plain socket').conflicts('interface'))
+    .addOption(
+      new Option('--relay-only <address:port>', 'serve relays only, through a plain socket').conflicts('interface'),
+    )
     .option('--partner-address <address>', 'where partners connect', '0.0.0.0')
     .option('--partner-port <port>', 'port where partners connect', readPort, 647)
     .option('--rest-address <address>', 'where the REST door listens', '127.0.0.1')
@@ -94,7 +96,8 @@ function addServe(program: Command, handlers: CliHandlers): void {
 }
 
 function readPort(text: string): number {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535)
+    throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   return Number(text);
 }
 
@@ -107,11 +110,15 @@ function addOperationCommands(program: Command, operations: readonly Operation[]
   }
 }
 
-/** The table, and a row for every operation that it does not name. */
+/** The rows of the table that have an operation behind them, and a row for every operation that the table does not name. */
 export function commandSpecs(operations: readonly Operation[]): readonly CommandSpec[] {
   const named = new Set(COMMANDS.flatMap((spec) => spec.operations));
   const others = operations.filter((operation) => !named.has(operation.name));
-  return [...COMMANDS, ...others.map((operation) => ({ words: operation.name.replaceAll('.', ' '), operations: [operation.name] }))];
+  const known = new Set(operations.map((operation) => operation.name));
+  return [
+    ...COMMANDS.filter((spec) => spec.operations.some((name) => known.has(name))),
+    ...others.map((operation) => ({ words: operation.name.replaceAll('.', ' '), operations: [operation.name] })),
+  ];
 }
 
 /** The command group that the last word is put into, made where it is not there yet. */
@@ -119,7 +126,12 @@ function parentOf(program: Command, words: string): Command {
   let parent = program;
   for (const word of words.split(' ').slice(0, -1)) {
     const found = parent.commands.find((command) => command.name() === word);
-    parent = found ?? parent.command(word).description(GROUPS[word] ?? word).helpCommand(false);
+    parent =
+      found ??
+      parent
+        .command(word)
+        .description(GROUPS[word] ?? word)
+        .helpCommand(false);
   }
   return parent;
 }
@@ -132,15 +144,20 @@ function addCall(program: Command, operations: readonly Operation[], world: CliW
     .option('--params <json>', 'parameters as a JSON object')
     .option('--params-file <file>', 'parameters from a file of JSON; - is the standard input')
     .option('--what-if', 'only say what would happen')
-    .option('--force', 'go ahead without asking');
+    .option('--force', 'go ahead without asking, with the parameter Force where there is one')
+    .option('-y, --yes', 'answer the question with yes, and force nothing else');
   addConnectionOptions(command)
-    .addHelpText('after', '\nExamples:\n  twinlease call\n  twinlease call failover.get-by-name --params \'{"name":["Pair 1"]}\' --json\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  twinlease call\n  twinlease call failover.get-by-name --params \'{"name":["Pair 1"]}\' --json\n',
+    )
     .action(async (name: string | undefined, values: Readonly<Record<string, unknown>>) => {
       if (name === undefined) {
         world.stdout.write(operationList(operations, world.stdout.columns));
         return;
       }
-      if (!/^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/.test(name)) command.error(`error: ${name} is not the name of an operation`, { exitCode: 2 });
+      if (!/^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/.test(name))
+        command.error(`error: ${name} is not the name of an operation`, { exitCode: 2 });
       const operation = operations.find((candidate) => candidate.name === name);
       const given = await callParams(command, world, values);
       const params = operation === undefined ? given : innerParams(operation, given, values['force'] === true);
@@ -155,16 +172,24 @@ function operationList(operations: readonly Operation[], width: number | undefin
     .join('');
 }
 
-async function callParams(command: Command, world: CliWorld, values: Readonly<Record<string, unknown>>): Promise<Given> {
+async function callParams(
+  command: Command,
+  world: CliWorld,
+  values: Readonly<Record<string, unknown>>,
+): Promise<Given> {
   const { params, paramsFile } = values;
-  if (params !== undefined && paramsFile !== undefined) command.error('error: --params and --params-file exclude each other', { exitCode: 2 });
+  if (params !== undefined && paramsFile !== undefined)
+    command.error('error: --params and --params-file exclude each other', { exitCode: 2 });
   try {
     const text = typeof paramsFile === 'string' ? await world.readText(paramsFile) : params;
     if (typeof text !== 'string') return {};
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
   } catch (error) {
-    return command.error(`error: the parameters cannot be read: ${error instanceof Error ? error.message : String(error)}`, { exitCode: 2 });
+    return command.error(
+      `error: the parameters cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      { exitCode: 2 },
+    );
   }
   return command.error('error: the parameters must be a JSON object', { exitCode: 2 });
 }
@@ -191,7 +216,8 @@ function addHelp(program: Command, world: CliWorld): void {
       let command = program;
       for (const word of words) {
         const next = command.commands.find((candidate) => candidate.name() === word);
-        if (next === undefined) return program.error(`error: there is no command '${words.join(' ')}'`, { exitCode: 2 });
+        if (next === undefined)
+          return program.error(`error: there is no command '${words.join(' ')}'`, { exitCode: 2 });
         command = next;
       }
       command.outputHelp();

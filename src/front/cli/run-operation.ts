@@ -17,7 +17,8 @@ import type { CliWorld } from './world.ts';
 export interface RunOptions extends ConnectionOptions {
   readonly json: boolean;
   readonly whatIf: boolean;
-  readonly force: boolean;
+  /** The question is answered already, by Force or by a yes. */
+  readonly isAgreed: boolean;
 }
 
 export interface Run {
@@ -44,7 +45,9 @@ function show(world: CliWorld, run: Run, result: CallResult): void {
       for (const error of errors) world.stderr.write(problemOutput(run, 'error', error));
       if (run.options.json) world.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
       else {
-        const lines = whatIfLines(value) ?? (value === null ? automaticView : (run.view ?? automaticView))(value, { width: world.stdout.columns });
+        const lines =
+          whatIfLines(value) ??
+          (value === null ? automaticView : (run.view ?? automaticView))(value, { width: world.stdout.columns });
         world.stdout.write(lines.map((line) => `${line}\n`).join(''));
       }
       world.setExitCode(errors.length > 0 ? EXIT.partial : EXIT.ok);
@@ -81,7 +84,7 @@ function whatIfLines(value: unknown): readonly string[] | undefined {
  */
 async function isConfirmed(world: CliWorld, run: Run): Promise<boolean> {
   const { operation, options } = run;
-  if (operation?.confirm === undefined || options.whatIf || options.force) return true;
+  if (operation?.confirm === undefined || options.whatIf || options.isAgreed) return true;
   const parsed = operation.params.safeParse(run.params);
   // What the schema refuses the server refuses too, in its own words.
   if (!parsed.success) return true;
@@ -96,7 +99,7 @@ async function isConfirmed(world: CliWorld, run: Run): Promise<boolean> {
   }
   const problem = { code: 'request/cancelled', slots: { operation: operation.name } };
   // The catalogue's text speaks to PowerShell, whose switches have one dash.
-  const detail = `${shown(question)} ${problemText(problem).replace('-Force', '--force')}`;
+  const detail = `${shown(question)} ${problemText(problem).replace('-Force', '--yes or --force')}`;
   const document = { ...problemJson(problem), detail };
   world.stderr.write(options.json ? `${JSON.stringify(document)}\n` : problemLines('error', document));
   world.setExitCode(EXIT.refused);

@@ -6,7 +6,11 @@ export interface ViewContext {
   readonly width: number | undefined;
 }
 
-export type View = (value: unknown, context: ViewContext) => readonly string[];
+export interface View {
+  (value: unknown, context: ViewContext): readonly string[];
+  /** The properties of the answer that it needs, in REST's spelling. */
+  readonly properties?: readonly string[];
+}
 
 export type Shape = Readonly<Record<string, unknown>>;
 
@@ -26,7 +30,7 @@ export function isShape(value: unknown): value is Shape {
 }
 
 export function table(fields: readonly Field[], whenEmpty: string): View {
-  return (value, context) => {
+  const view: View = (value, context) => {
     const rows = (Array.isArray(value) ? value : [value]).filter(isShape);
     if (rows.length === 0) return [whenEmpty];
     const columns: Column[] = fields.map((field) => ({
@@ -38,6 +42,7 @@ export function table(fields: readonly Field[], whenEmpty: string): View {
     );
     return tableLines(columns, cells, context.width);
   };
+  return Object.assign(view, { properties: fields.map((field) => field.property) });
 }
 
 /** The view of every answer that has none of its own. */
@@ -53,7 +58,8 @@ function arrayLines(values: readonly unknown[], context: ViewContext): readonly 
   if (values.length === 0) return ['None.'];
   if (rows.length !== values.length) return values.map((value) => cellText(value, ''));
   const properties = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  if (properties.length > AUTOMATIC_COLUMNS_MAX) return rows.flatMap((row, index) => (index === 0 ? shapeLines(row) : ['', ...shapeLines(row)]));
+  if (properties.length > AUTOMATIC_COLUMNS_MAX)
+    return rows.flatMap((row, index) => (index === 0 ? shapeLines(row) : ['', ...shapeLines(row)]));
   return table(
     properties.map((property) => ({ property })),
     'None.',
@@ -66,15 +72,23 @@ export function shapeLines(shape: Shape): readonly string[] {
 
 export function cellText(value: unknown, property: string): string {
   if (value === null || value === undefined) return '';
-  if (typeof value === 'number') return isSpan(property) ? durationText(value) : numberText(value);
+  if (typeof value === 'number') {
+    if (isInstant(property)) return instantText(value);
+    return isSpan(property) ? durationText(value) : numberText(value);
+  }
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'string') return value;
-  if (Array.isArray(value) && value.every((item) => typeof item !== 'object' || item === null)) return value.map((item) => cellText(item, property)).join(', ');
+  if (Array.isArray(value) && value.every((item) => typeof item !== 'object' || item === null))
+    return value.map((item) => cellText(item, property)).join(', ');
   return JSON.stringify(value);
 }
 
 function isSpan(property: string): boolean {
   return /(?:Duration|Interval|LeadTime|Sec)$/i.test(property);
+}
+
+function isInstant(property: string): boolean {
+  return /(?:^now|At|Since|Until|StartTime|ExpiryTime)$/.test(property);
 }
 
 function numberText(value: number): string {

@@ -75,7 +75,8 @@ async function readStandardInput(): Promise<string> {
   for await (const chunk of process.stdin) {
     const bytes = Buffer.from(chunk as Uint8Array);
     total += bytes.length;
-    if (total > STANDARD_INPUT_BYTES_MAX) throw new Error(`more than ${STANDARD_INPUT_BYTES_MAX} bytes on standard input`);
+    if (total > STANDARD_INPUT_BYTES_MAX)
+      throw new Error(`more than ${STANDARD_INPUT_BYTES_MAX} bytes on standard input`);
     chunks.push(bytes);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -222,10 +222,7 @@ describe('checkScope', () => {
       ],
     });
     assert.deepEqual(checkScope(scope), []);
-    assert.deepEqual(
-      checkScope(scopeOf(net('192.0.2.4', '255.255.255.252', '192.0.2.5', '192.0.2.6'))),
-      [],
-    );
+    assert.deepEqual(checkScope(scopeOf(net('192.0.2.4', '255.255.255.252', '192.0.2.5', '192.0.2.6'))), []);
   });
 });
 
@@ -266,7 +263,13 @@ describe('checkConfig', () => {
     partners: [PARTNER],
   });
   const cases: readonly (Case & { config: Config })[] = [
-    { name: 'a scope twice', config: configOf([scopeOf(), scopeOf()]), rule: 'scope-exists', code: 20052, path: 'scopes[1].scopeId' },
+    {
+      name: 'a scope twice',
+      config: configOf([scopeOf(), scopeOf()]),
+      rule: 'scope-exists',
+      code: 20052,
+      path: 'scopes[1].scopeId',
+    },
     {
       name: 'scopes that overlap, not side by side in the file',
       config: configOf([

@@ -105,7 +105,9 @@ describe('the replicated part of a scope', () => {
     { code: 200, name: 'colour', type: 'byte', isArray: false },
     { code: 201, name: 'unused', type: 'byte', isArray: false },
   ];
-  const coloured = scopeOf({ reservations: [reservationOf('10.0.0.5', '02', { options: [{ code: 200, hex: '01' }] })] });
+  const coloured = scopeOf({
+    reservations: [reservationOf('10.0.0.5', '02', { options: [{ code: 200, hex: '01' }] })],
+  });
 
   it('takes along the definitions that it refers to, and no others', () => {
     const part = replicatedPartOf(configOf([coloured], { optionDefinitions: definitions }), '10.0.0.0');
@@ -132,7 +134,10 @@ describe('the replicated part of a scope', () => {
       const part = replicatedPartOf(mine, '10.0.0.0')!;
       const adopted = adoptScope(theirs, part);
       assert.deepEqual(scopeDiff(part, replicatedPartOf(adopted, '10.0.0.0')), []);
-      assert.equal(diffConfig(theirs, adopted).some(({ path }) => path.startsWith('scopes[10.0.1.0]')), false);
+      assert.equal(
+        diffConfig(theirs, adopted).some(({ path }) => path.startsWith('scopes[10.0.1.0]')),
+        false,
+      );
       assert.equal(adopted.scopes.length, 2);
     }
   });

@@ -78,6 +78,7 @@ describe('parseConfig', () => {
 
   const faults: readonly { name: string; value: unknown; path: string; what: RegExp }[] = [
     { name: 'no object', value: 'x', path: '', what: /not of the type object/ },
+    { name: 'no server name', value: { formatVersion: 1, server: {} }, path: 'server.name', what: /is missing/ },
     { name: 'a format from the future', value: { ...FULL, formatVersion: 2 }, path: 'formatVersion', what: /allowed/ },
     { name: 'a misspelt field', value: { ...FULL, scope: [] }, path: '', what: /unknown fields: scope/ },
     {

@@ -1,8 +1,8 @@
 /** What changes of configuration do to leases that run; serving's tests show that it then happens so. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeBindingTable } from '../../../src/core/bindings/table.ts';
 import type { BindingTable } from '../../../src/core/bindings/binding.ts';
+import { makeBindingTable } from '../../../src/core/bindings/table.ts';
 import type { Config, Scope } from '../../../src/core/config/model.ts';
 import { addressOf, poolShapeOf } from '../../../src/core/config/pool-shape.ts';
 import { effectLines, effectOnLeases } from '../../../src/core/config/what-if.ts';
@@ -78,11 +78,7 @@ describe('what a change does to running leases', () => {
 
   it('what was so before is not told again', () => {
     const excluded = scopeOf({ exclusions: [{ start: '10.0.0.15', end: '10.0.0.15' }] });
-    const found = effectOnLeases(
-      configOf([excluded]),
-      configOf([{ ...excluded, name: 'renamed' }]),
-      tableWith(15),
-    );
+    const found = effectOnLeases(configOf([excluded]), configOf([{ ...excluded, name: 'renamed' }]), tableWith(15));
     assert.deepEqual(found.affected, []);
     assert.deepEqual(effectLines(found), []);
   });

@@ -321,13 +321,17 @@ export class Pair {
     return this;
   }
 
-  copyStore(side: Side): () => void {
+  /** A copy of a store as it is now; `restore` puts it back in place of the present one. */
+  copyStore(side: Side): { readonly sequence: number; restore(): void } {
     const server = this.servers[side];
     const copy = { saved: new Map([...server.saved].map(([k, v]) => [k, { ...v }])), record: server.savedRecord, sequence: server.sequence };
-    return () => {
-      server.saved = copy.saved;
-      server.savedRecord = copy.record;
-      server.sequence = copy.sequence;
+    return {
+      sequence: copy.sequence,
+      restore() {
+        server.saved = new Map([...copy.saved].map(([address, binding]) => [address, { ...binding }]));
+        server.savedRecord = copy.record;
+        server.sequence = copy.sequence;
+      },
     };
   }
 
@@ -364,6 +368,8 @@ export class Pair {
     if (serves === 'none') return undefined;
     const hardware = Uint8Array.from([1, ...new TextEncoder().encode(client)]);
     const own = server.table.findByHardware(hardware, SCOPE).find((b) => b.state === 'active' && (wanted === undefined || b.address === wanted));
+    // A client whose lease is over is neither RENEWING nor REBINDING.
+    if (serves === 'renew' && (own === undefined || own.leaseEndAt < now.wallAt)) return undefined;
     const binding = own ?? (serves === 'all' ? this.#allocate(server, hardware, now) : undefined);
     if (binding === undefined) return undefined;
     // An undone end leaves the lease as it was; only a new client starts from zero.

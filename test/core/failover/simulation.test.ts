@@ -31,7 +31,7 @@ class Run {
   readonly random: (below: number) => number;
   readonly clients: Client[] = [];
   readonly story: string[] = [];
-  copies: { side: Side; restore: () => void }[] = [];
+  copies: { side: Side; copy: ReturnType<Pair['copyStore']> }[] = [];
   readonly seed: number;
 
   constructor(seed: number) {
@@ -53,7 +53,7 @@ class Run {
   }
 
   fail(what: string): never {
-    throw new assert.AssertionError({ message: `seed ${this.seed}: ${what}\n${this.story.slice(-60).join('\n')}` });
+    throw new assert.AssertionError({ message: `seed ${this.seed}: ${what}\n${this.story.slice(-Number(process.env["SIM_STORY"] ?? 60)).join('\n')}` });
   }
 
   tell(text: string): void {
@@ -130,7 +130,7 @@ class Run {
         this.tell(`partner-down on ${side}: ${pair.command(side, { kind: 'partner-down' })}`);
         return;
       case 8:
-        if (pair.isUp(side)) this.copies.push({ side, restore: pair.copyStore(side) });
+        if (pair.isUp(side)) this.copies.push({ side, copy: pair.copyStore(side) });
         return;
       default:
         return;
@@ -142,15 +142,17 @@ class Run {
     // A partner in PARTNER-DOWN must be heard before this one serves (P1), so there the link is whole.
     if (pair.isUp(other(side)) && pair.state(other(side)) === 'partner-down') pair.heal();
     const how = random(8);
-    const copy = this.copies.findLast((c) => c.side === side);
+    // A copy made after the last contact is ahead of all that the partner remembers; nothing on the wire gives it away.
+    const remembered = pair.servers[other(side)].savedRecord?.partnerSequence ?? 0;
+    const copy = this.copies.findLast((c) => c.side === side && c.copy.sequence < remembered)?.copy;
     if (how === 0) {
-      // An old copy can only be told apart by its partner, so that one must be there.
       pair.heal();
       if (!pair.isUp(other(side))) return;
       this.tell(`${side} comes back with nothing`);
       this.copies = this.copies.filter((c) => c.side !== side);
       pair.revive(side, true);
     } else if (how === 1 && copy !== undefined && pair.isUp(other(side))) {
+      // An old copy can only be told by its partner, so that one is there and heard.
       pair.heal();
       this.tell(`${side} comes back from a copy`);
       copy.restore();

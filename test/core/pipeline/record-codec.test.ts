@@ -75,6 +75,7 @@ const record: fc.Arbitrary<LogRecord> = fc.oneof(
   name.map((n) => ({ kind: 'relationship-gone' as const, name: n })),
   ip.map((scopeId) => ({ kind: 'scope-gone' as const, scopeId })),
   fc.record({ kind: fc.constant('scope-given' as const), scopeId: ip, owner }),
+  fc.record({ kind: fc.constant('range-given' as const), first: ip, last: ip, owner }),
   fc.record({
     kind: fc.constant('configuration' as const),
     number: fc.maxSafeNat(),
@@ -130,7 +131,7 @@ test('a kind or a version that is not known is refused as made by a newer versio
   const heartbeat = encodeRecord({ kind: 'heartbeat', wallAt: 5 as EpochSec });
   for (const [offset, octet] of [
     [0, 0],
-    [0, 9],
+    [0, 10],
     [0, 255],
     [1, 0],
     [1, 2],

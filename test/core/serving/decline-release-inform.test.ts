@@ -5,19 +5,7 @@ import { endDeclines } from '../../../src/core/serving/decline.ts';
 import { STANDALONE_RIGHTS } from '../../../src/core/serving/standalone-rights.ts';
 import type { EpochSec, Ip4 } from '../../../src/wire/units.ts';
 import { rightsWith } from './fake-rights.ts';
-import {
-  at,
-  configOf,
-  DIRECT,
-  LOCAL,
-  makeWorld,
-  outcome,
-  RELAYED,
-  read,
-  SERVER,
-  START_AT,
-  scopeOf,
-} from './world.ts';
+import { at, configOf, DIRECT, LOCAL, makeWorld, outcome, RELAYED, read, SERVER, START_AT, scopeOf } from './world.ts';
 
 const OTHER = '02 00 00 00 00 99';
 
@@ -61,7 +49,8 @@ describe('RFC 2131 4.3.3 DECLINE', () => {
   const sweep = { scopeId: at('10.0.0.0'), from: at('10.0.0.0'), limit: 2, declineHoldSec: 86_400 };
   it('ends after the configured time, a part of the scope at a time', () => {
     const world = makeWorld();
-    for (const n of [10, 11, 12]) world.change(`10.0.0.${n}`, { state: 'abandoned', stateSinceAt: START_AT as EpochSec });
+    for (const n of [10, 11, 12])
+      world.change(`10.0.0.${n}`, { state: 'abandoned', stateSinceAt: START_AT as EpochSec });
     world.advance(86_399);
     assert.deepEqual(endDeclines(world.now, world.bindings, STANDALONE_RIGHTS, sweep).changed, []);
     world.advance(1);
@@ -99,7 +88,10 @@ describe('RFC 2131 4.3.4 RELEASE', () => {
   it('is taken from its client alone', () => {
     const world = makeWorld();
     world.lease({});
-    assert.equal(outcome(world.send({ type: 'release', mac: OTHER, ciaddr: '10.0.0.10' }, DIRECT)), 'drop unknown-lease');
+    assert.equal(
+      outcome(world.send({ type: 'release', mac: OTHER, ciaddr: '10.0.0.10' }, DIRECT)),
+      'drop unknown-lease',
+    );
     assert.equal(outcome(world.send({ type: 'release', ciaddr: '10.0.0.11' }, DIRECT)), 'drop unknown-lease');
     assert.equal(outcome(world.send({ type: 'release' }, DIRECT)), 'drop malformed');
     assert.equal(outcome(world.send({ type: 'release', ciaddr: '192.0.2.1' }, DIRECT)), 'drop no-scope');

@@ -130,7 +130,9 @@ describe('8.4 who answers', () => {
       superscopeName: 'campus',
     });
     const silent = rightsWith({ answers: () => ({ yes: false, why: 'not ours' }) });
-    const world = makeWorld(configOf([north, south]), (scopeId) => (scopeId === at('10.0.0.0') ? silent : rightsWith()));
+    const world = makeWorld(configOf([north, south]), (scopeId) =>
+      scopeId === at('10.0.0.0') ? silent : rightsWith(),
+    );
     assert.equal(outcome(world.send({})), 'offer 10.0.1.10');
   });
 });
@@ -180,9 +182,23 @@ describe('5.1 and 5.5 which addresses', () => {
 });
 
 describe('5.2 undo and what a binding says', () => {
-  const undoRights: Partial<Rights> = {
-    mayAllocate: (_now, binding: Binding) => binding.state === 'free' || !binding.dirty,
-  };
+  const undoRights: Partial<Rights> = { mayRevive: (_now, binding: Binding) => !binding.dirty };
+  it('what the rights let go back to its client alone goes to nobody else', () => {
+    const world = pairWorld(undoRights);
+    world.change('10.0.0.10', { state: 'expired', hardware: OWN_HARDWARE });
+    assert.equal(outcome(world.send({ mac: OTHER, requested: '10.0.0.10' })), 'offer 10.0.0.11');
+    assert.equal(outcome(world.send({ type: 'request', mac: OTHER, ciaddr: '10.0.0.10' }, DIRECT)), 'nak');
+    assert.equal(outcome(world.send({ type: 'request', ciaddr: '10.0.0.10' }, DIRECT)), 'ack 10.0.0.10');
+  });
+
+  it('no revival while the partner may have been told (7, I9)', () => {
+    const world = pairWorld(undoRights);
+    world.change('10.0.0.10', { state: 'expired', hardware: OWN_HARDWARE, dirty: true });
+    assert.equal(outcome(world.send({ type: 'request', ciaddr: '10.0.0.10' }, DIRECT)), 'drop unknown-lease');
+    assert.equal(outcome(world.send({ type: 'request', requested: '10.0.0.10' })), 'drop unknown-lease');
+    assert.equal(outcome(world.send({})), 'offer 10.0.0.11');
+  });
+
   it('a released lease goes back to its client when the rights allow it, and what was told of it stays', () => {
     const world = pairWorld(undoRights);
     world.change('10.0.0.10', {
@@ -201,7 +217,9 @@ describe('5.2 undo and what a binding says', () => {
   });
 
   it('a new client starts from zero, whatever was known of the one before (6.1)', () => {
-    const world = makeWorld(configOf([scopeOf({ endRange: '10.0.0.10' })]), () => rightsWith({ mayAllocate: () => true }));
+    const world = makeWorld(configOf([scopeOf({ endRange: '10.0.0.10' })]), () =>
+      rightsWith({ mayAllocate: () => true }),
+    );
     world.change('10.0.0.10', {
       state: 'expired',
       hardware: hexBytes('01 02 00 00 00 00 77'),

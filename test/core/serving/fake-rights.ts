@@ -15,6 +15,7 @@ export function rightsWith(more: Partial<Rights> = {}): Rights {
     potentialEndAt: () => 0 as EpochSec,
     isNormal: () => true,
     mayExpire: () => true,
+    mayRevive: () => false,
     ...more,
   };
 }

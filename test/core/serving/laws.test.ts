@@ -3,12 +3,24 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Config } from '../../../src/core/config/model.ts';
-import { decodeDhcpPacket, encodeDhcpPacket } from '../../../src/wire/dhcp/packet-codec.ts';
-import type { DhcpPacket } from '../../../src/wire/dhcp/packet.ts';
-import { ip4, parseIp4, toHex } from '../../../src/wire/units.ts';
 import type { Decision } from '../../../src/core/serving/serving-types.ts';
+import type { DhcpPacket } from '../../../src/wire/dhcp/packet.ts';
+import { decodeDhcpPacket, encodeDhcpPacket } from '../../../src/wire/dhcp/packet-codec.ts';
+import { ip4, parseIp4, toHex } from '../../../src/wire/units.ts';
 import { rightsWith } from './fake-rights.ts';
-import { at, configOf, LOCAL, makeWorld, packetOf, RELAY_ONLY, RELAYED, type Sent, SERVER, scopeOf, type World } from './world.ts';
+import {
+  at,
+  configOf,
+  LOCAL,
+  makeWorld,
+  packetOf,
+  RELAY_ONLY,
+  RELAYED,
+  SERVER,
+  type Sent,
+  scopeOf,
+  type World,
+} from './world.ts';
 
 const RESERVED = '10.0.0.12';
 const CONFIG: Config = configOf([
@@ -85,15 +97,18 @@ function makeBook() {
   const leases = new Map<number, { mac: string; untilAt: number }>();
   const offers = new Map<number, { mac: string; untilAt: number }>();
   const forget = (map: typeof leases, mac: string, only?: number): void => {
-    for (const [address, held] of map) if (held.mac === mac && (only === undefined || only === address)) map.delete(address);
+    for (const [address, held] of map)
+      if (held.mac === mac && (only === undefined || only === address)) map.delete(address);
   };
   return {
     note(nowAt: number, sent: Sent, decision: Decision): number {
       const mac = sent.mac ?? '';
       const asked = parseIp4(sent.ciaddr ?? sent.requested ?? '0.0.0.0') ?? 0;
       if (sent.type === 'release') forget(leases, mac, asked);
-      if (sent.type === 'decline') for (const map of [leases, offers]) forget(map, mac, parseIp4(sent.requested ?? '') ?? 0);
-      if (decision.kind === 'drop' && decision.code === 'other-server-chosen' && sent.type === 'request') forget(offers, mac);
+      if (sent.type === 'decline')
+        for (const map of [leases, offers]) forget(map, mac, parseIp4(sent.requested ?? '') ?? 0);
+      if (decision.kind === 'drop' && decision.code === 'other-server-chosen' && sent.type === 'request')
+        forget(offers, mac);
       if (decision.kind !== 'reply') return 0;
       const { messageType, address } = decision.reply;
       if (messageType === 'nak') forget(leases, mac, asked);
@@ -121,7 +136,11 @@ describe('laws of serving', () => {
         play(makeWorld(CONFIG), steps, (reply, _world, { sent }) => {
           if (reply.yiaddr === 0) return;
           const isOwnReservation = reply.yiaddr === parseIp4(RESERVED) && sent.mac === '02 00 00 00 00 07';
-          assert.equal(GIVABLE.has(reply.yiaddr) || isOwnReservation, true, `${reply.yiaddr.toString(16)} to ${sent.mac}`);
+          assert.equal(
+            GIVABLE.has(reply.yiaddr) || isOwnReservation,
+            true,
+            `${reply.yiaddr.toString(16)} to ${sent.mac}`,
+          );
         });
       }),
       { numRuns: 300 },
@@ -171,7 +190,11 @@ describe('laws of serving', () => {
         .array(
           fc.tuple(
             fc.constantFrom(50, 51, 53, 53, 54, 55, 57, 60, 61, 77, 80, 81, 82, 118, 12, 1),
-            fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ minLength: 1, maxLength: 1, max: 9 }), fc.uint8Array({ minLength: 4, maxLength: 4 })),
+            fc.oneof(
+              fc.uint8Array({ maxLength: 300 }),
+              fc.uint8Array({ minLength: 1, maxLength: 1, max: 9 }),
+              fc.uint8Array({ minLength: 4, maxLength: 4 }),
+            ),
           ),
         )
         .map((pairs) => new Map(pairs)),
@@ -189,12 +212,32 @@ describe('laws of serving', () => {
     );
   });
 
+  it('no damage to a packet on its way makes deciding throw, nor gives away an address that is not to be had', () => {
+    const world = makeWorld(CONFIG);
+    const damage = fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 6 });
+    fc.assert(
+      fc.property(step, damage, fc.nat(400), ({ sent, ingress }, changes, length) => {
+        const bytes = encodeDhcpPacket(packetOf(sent), { bytesMax: 1472, bytesMin: 300 });
+        for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+        const read = decodeDhcpPacket(length > 240 ? bytes.subarray(0, length) : bytes);
+        if (read.kind === 'bad') return;
+        const decision = world.serving.decide(world.now, INGRESSES[ingress]!, read.value);
+        if (decision.kind !== 'reply' || decision.reply.address === 0) return;
+        const { address } = decision.reply;
+        assert.equal(GIVABLE.has(address) || address === parseIp4(RESERVED), true, decision.reason);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
   it('the same packets give the same decisions', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const traces = [1, 2].map(() => {
           const replies: string[] = [];
-          play(makeWorld(CONFIG), steps, (reply) => replies.push(toHex(encodeDhcpPacket(reply, { bytesMax: 1472, bytesMin: 0 }))));
+          play(makeWorld(CONFIG), steps, (reply) =>
+            replies.push(toHex(encodeDhcpPacket(reply, { bytesMax: 1472, bytesMin: 0 }))),
+          );
           return replies;
         });
         assert.deepEqual(traces[0], traces[1]);

@@ -34,7 +34,7 @@ function offerOf(config: Config, sent: Sent = {}): ReturnType<typeof read> {
   return read(makeWorld(config).send(sent));
 }
 
-function valueOf(config: Config, sent: Sent, code: number): string | undefined {
+function optionOf(config: Config, sent: Sent, code: number): string | undefined {
   const value = offerOf(config, sent).packet.options.get(code);
   return value === undefined ? undefined : toHex(value);
 }
@@ -61,7 +61,7 @@ describe('options', () => {
   });
 
   it('take the subnet mask from the scope', () => {
-    assert.equal(valueOf(withOptions([]), {}, 1), 'ffffff00');
+    assert.equal(optionOf(withOptions([]), {}, 1), 'ffffff00');
   });
 
   it('rank reservation before scope before server', () => {
@@ -76,24 +76,24 @@ describe('options', () => {
     const config = configOf([scopeOf({ options: [{ code: 6, hex: '0a000006' }], reservations: [reservation] })], {
       options: [{ code: 6, hex: '0a000005' }, DOMAIN],
     });
-    assert.equal(valueOf(config, {}, 6), '0a000007');
-    assert.equal(valueOf(config, { mac: '02 00 00 00 00 02' }, 6), '0a000006');
-    assert.equal(valueOf(config, {}, 15), '6c6162');
-    assert.equal(valueOf(configOf([scopeOf()], { options: [DNS] }), {}, 6), '0a000005');
+    assert.equal(optionOf(config, {}, 6), '0a000007');
+    assert.equal(optionOf(config, { mac: '02 00 00 00 00 02' }, 6), '0a000006');
+    assert.equal(optionOf(config, {}, 15), '6c6162');
+    assert.equal(optionOf(configOf([scopeOf()], { options: [DNS] }), {}, 6), '0a000005');
   });
 
   it('for a vendor class go to clients whose option 60 begins with it', () => {
     const config = withOptions([DNS, { code: 6, hex: '0a000009', vendorClass: 'PXEClient' }]);
-    assert.equal(valueOf(config, { options: { 60: ascii('PXEClient:Arch:00007') } }, 6), '0a000009');
-    assert.equal(valueOf(config, { options: { 60: ascii('PXE') } }, 6), '0a000005');
-    assert.equal(valueOf(config, {}, 6), '0a000005');
+    assert.equal(optionOf(config, { options: { 60: ascii('PXEClient:Arch:00007') } }, 6), '0a000009');
+    assert.equal(optionOf(config, { options: { 60: ascii('PXE') } }, 6), '0a000005');
+    assert.equal(optionOf(config, {}, 6), '0a000005');
   });
 
   it('for a user class go to clients whose option 77 holds it, with lengths (RFC 3004 4) or, as Windows sends it, without', () => {
     const config = withOptions([DNS, { code: 6, hex: '0a000009', userClass: 'lab' }]);
-    assert.equal(valueOf(config, { options: { 77: `01${ascii('x')}03${ascii('lab')}` } }, 6), '0a000009');
-    assert.equal(valueOf(config, { options: { 77: ascii('lab') } }, 6), '0a000009');
-    assert.equal(valueOf(config, { options: { 77: `04${ascii('labs')}` } }, 6), '0a000005');
+    assert.equal(optionOf(config, { options: { 77: `01${ascii('x')}03${ascii('lab')}` } }, 6), '0a000009');
+    assert.equal(optionOf(config, { options: { 77: ascii('lab') } }, 6), '0a000009');
+    assert.equal(optionOf(config, { options: { 77: `04${ascii('labs')}` } }, 6), '0a000005');
   });
 
   it('for both classes rank before those for one', () => {
@@ -102,9 +102,9 @@ describe('options', () => {
       { code: 6, hex: '0a00000b', vendorClass: 'V' },
       { code: 6, hex: '0a00000a', userClass: 'U' },
     ]);
-    assert.equal(valueOf(config, { options: { 60: ascii('V'), 77: ascii('U') } }, 6), '0a00000c');
-    assert.equal(valueOf(config, { options: { 60: ascii('V'), 77: ascii('W') } }, 6), '0a00000b');
-    assert.equal(valueOf(config, { options: { 60: ascii('W'), 77: ascii('U') } }, 6), '0a00000a');
+    assert.equal(optionOf(config, { options: { 60: ascii('V'), 77: ascii('U') } }, 6), '0a00000c');
+    assert.equal(optionOf(config, { options: { 60: ascii('V'), 77: ascii('W') } }, 6), '0a00000b');
+    assert.equal(optionOf(config, { options: { 60: ascii('W'), 77: ascii('U') } }, 6), '0a00000a');
   });
 
   it("of a vendor's own numbers travel inside option 43 (RFC 2132 8.4)", () => {
@@ -114,13 +114,13 @@ describe('options', () => {
         { code: 1, name: 'Disable NetBIOS', type: 'dword', isArray: false, vendorClass: 'MSFT 5.0' } as const,
       ],
     };
-    assert.equal(valueOf(config, { options: { 60: ascii('MSFT 5.0') } }, 43), '010400000002');
-    assert.equal(valueOf(config, { options: { 60: ascii('MSFT 5.0') } }, 1), 'ffffff00');
-    assert.equal(valueOf(config, {}, 43), undefined);
+    assert.equal(optionOf(config, { options: { 60: ascii('MSFT 5.0') } }, 43), '010400000002');
+    assert.equal(optionOf(config, { options: { 60: ascii('MSFT 5.0') } }, 1), 'ffffff00');
+    assert.equal(optionOf(config, {}, 43), undefined);
   });
 
   it('RFC 6842: the client identifier comes back, in a NAK too', () => {
-    assert.equal(valueOf(withOptions([]), { clientId: '00 0a 0b' }, 61), '000a0b');
+    assert.equal(optionOf(withOptions([]), { clientId: '00 0a 0b' }, 61), '000a0b');
     const nak = read(makeWorld().send({ type: 'request', clientId: '00 0a 0b', requested: '192.0.2.1' }));
     assert.equal(toHex(nak.packet.options.get(61)!), '000a0b');
   });
@@ -138,11 +138,11 @@ describe('options', () => {
   });
 
   it('RFC 3046: relay information comes back without giaddr too', () => {
-    assert.equal(valueOf(withOptions([]), { relay: '01 01 aa' }, 82), '0101aa');
+    assert.equal(optionOf(withOptions([]), { relay: '01 01 aa' }, 82), '0101aa');
   });
 
   it('RFC 3011 3: the subnet selection comes back', () => {
-    assert.equal(valueOf(withOptions([]), { options: { 118: '0a000000' } }, 118), '0a000000');
+    assert.equal(optionOf(withOptions([]), { options: { 118: '0a000000' } }, 118), '0a000000');
   });
 });
 
@@ -161,7 +161,7 @@ describe('T1 and T2', () => {
       { code: 59, hex: '000000c8' },
     ]);
     assert.deepEqual(times(config), [1000, 100, 200]);
-    assert.deepEqual(times(config, 60), [60, 30, 52]);
+    assert.deepEqual(times(config, 300), [300, 150, 262]);
   });
   it('failover specification 6.2: come from the granted time, not from the wanted one', () => {
     assert.deepEqual(times(withOptions([]), 60), [60, 30, 52]);
@@ -211,7 +211,8 @@ describe('size', () => {
     assert.equal(offerOf(big, { options: { 57: 'ffff' } }).plan.bytes.length <= 1472, true);
     assert.equal(offerOf(big, { options: { 57: '0001' } }).plan.bytes.length <= 548, true);
   });
-  it('RFC 1542 2.1: is at least 300 octets', () => assert.equal(offerOf(withOptions([])).plan.bytes.length >= 300, true));
+  it('RFC 1542 2.1: is at least 300 octets', () =>
+    assert.equal(offerOf(withOptions([])).plan.bytes.length >= 300, true));
 });
 
 describe('RFC 2131 4.1 destinations', () => {
@@ -252,6 +253,14 @@ describe('RFC 2131 4.1 destinations', () => {
     const relayed = read(makeWorld().send({ type: 'request', requested: '192.0.2.9', giaddr: '10.0.0.1' }, RELAYED));
     assert.deepEqual(relayed.plan.destination, { kind: 'relay', address: at('10.0.0.1'), port: 67 });
     assert.equal(relayed.packet.flags, 0x8000);
+  });
+  it('a NAK to a client that renews from behind a router goes to its address: a broadcast would not get there', () => {
+    const south = scopeOf({ scopeId: '10.0.1.0', startRange: '10.0.1.10', endRange: '10.0.1.20' });
+    const world = makeWorld(configOf([scopeOf(), south]));
+    const nakTo = (ciaddr: string): unknown =>
+      read(world.send({ type: 'request', ciaddr }, { ...DIRECT, fromAddress: at(ciaddr) })).plan.destination;
+    assert.deepEqual(nakTo('10.0.1.15'), { kind: 'unicast', address: at('10.0.1.15'), port: 68 });
+    assert.deepEqual(nakTo('10.0.0.15'), { kind: 'broadcast' });
   });
   it('leaves by the interface of the question', () => {
     assert.equal(read(makeWorld().send({}, { ...LOCAL, interfaceId: 5 })).plan.interfaceId, 5);

@@ -39,7 +39,10 @@ describe('RFC 2131 4.3.2 SELECTING', () => {
   });
 
   it('grants what can still be given when the offer is over or was forgotten', () => {
-    assert.equal(outcome(makeWorld().send({ type: 'request', serverId: SERVER, requested: '10.0.0.15' })), 'ack 10.0.0.15');
+    assert.equal(
+      outcome(makeWorld().send({ type: 'request', serverId: SERVER, requested: '10.0.0.15' })),
+      'ack 10.0.0.15',
+    );
   });
 
   it('refuses an address of another network', () => {
@@ -137,7 +140,11 @@ describe('RFC 2131 4.3.2 RENEWING and REBINDING', () => {
   const forms = [
     { name: 'renewing', sent: { type: 'request', ciaddr: '10.0.0.10' }, ingress: DIRECT },
     { name: 'rebinding on the wire', sent: { type: 'request', ciaddr: '10.0.0.10' }, ingress: LOCAL },
-    { name: 'rebinding through a relay', sent: { type: 'request', ciaddr: '10.0.0.10', giaddr: '10.0.0.1' }, ingress: RELAYED },
+    {
+      name: 'rebinding through a relay',
+      sent: { type: 'request', ciaddr: '10.0.0.10', giaddr: '10.0.0.1' },
+      ingress: RELAYED,
+    },
   ] as const;
   for (const { name, sent, ingress } of forms) {
     it(`${name}: renews the lease of the client`, () => {
@@ -177,7 +184,9 @@ describe('RFC 2131 4.3.2 RENEWING and REBINDING', () => {
   }
 
   it('rebinding from a wrong network is refused', () => {
-    const world = leasedWorld([configOf([scopeOf(), scopeOf({ scopeId: '10.0.1.0', startRange: '10.0.1.10', endRange: '10.0.1.20' })])]);
+    const world = leasedWorld([
+      configOf([scopeOf(), scopeOf({ scopeId: '10.0.1.0', startRange: '10.0.1.10', endRange: '10.0.1.20' })]),
+    ]);
     assert.equal(outcome(world.send({ type: 'request', ciaddr: '10.0.0.10', giaddr: '10.0.1.1' }, RELAYED)), 'nak');
   });
 
@@ -199,7 +208,10 @@ describe('RFC 2131 4.3.2 RENEWING and REBINDING', () => {
 
   it('a NAK carries the reason and nothing of the lease', () => {
     const nak = read(leasedWorld().send({ type: 'request', mac: OTHER, clientId: '01 aa', requested: '10.0.0.10' }));
-    assert.deepEqual([...nak.packet.options.keys()].sort((a, b) => a - b), [53, 54, 56, 61]);
+    assert.deepEqual(
+      [...nak.packet.options.keys()].sort((a, b) => a - b),
+      [53, 54, 56, 61],
+    );
     assert.equal(nak.address, '0.0.0.0');
     assert.deepEqual(nak.plan.destination, { kind: 'broadcast' });
   });

@@ -3,7 +3,19 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Reservation, ReservationKey, Scope } from '../../../src/core/config/model.ts';
 import { rightsWith } from './fake-rights.ts';
-import { configOf, DIRECT, LOCAL, makeWorld, outcome, RELAYED, SERVER, scopeOf, uint32, read } from './world.ts';
+import {
+  configOf,
+  DIRECT,
+  hexBytes,
+  LOCAL,
+  makeWorld,
+  outcome,
+  RELAYED,
+  read,
+  SERVER,
+  scopeOf,
+  uint32,
+} from './world.ts';
 
 const MAC = '02 00 00 00 00 01';
 const OTHER = '02 00 00 00 00 99';
@@ -42,7 +54,9 @@ describe('reservations', () => {
   }
 
   it('are never given to another client', () => {
-    const world = makeWorld(configOf([scopeOf({ endRange: '10.0.0.11', reservations: [reserved('10.0.0.10', BY_MAC)] })]));
+    const world = makeWorld(
+      configOf([scopeOf({ endRange: '10.0.0.11', reservations: [reserved('10.0.0.10', BY_MAC)] })]),
+    );
     assert.equal(outcome(world.send({ mac: OTHER, requested: '10.0.0.10' })), 'offer 10.0.0.11');
     assert.equal(outcome(world.send({ mac: '02 00 00 00 00 98' })), 'drop no-address');
     assert.equal(outcome(world.send({ type: 'request', mac: OTHER, requested: '10.0.0.10' })), 'nak');
@@ -54,7 +68,38 @@ describe('reservations', () => {
     assert.equal(world.lease({ mac: MAC, clientId: '00 50 58 45' }), '10.0.0.15');
     assert.equal(world.lease({ mac: MAC, clientId: 'ff 01 02 03' }), '10.0.0.15');
     assert.equal(world.lease({ mac: MAC }), '10.0.0.15');
-    assert.equal(outcome(world.send({ type: 'release', mac: MAC, clientId: 'ff 09', ciaddr: '10.0.0.15' }, DIRECT)), 'done');
+    assert.equal(
+      outcome(world.send({ type: 'release', mac: MAC, clientId: 'ff 09', ciaddr: '10.0.0.15' }, DIRECT)),
+      'done',
+    );
+  });
+
+  it('by hardware address make bindings that name no identifier, so that the partner sees one client', () => {
+    const world = makeWorld(configOf([scopeWith(reserved('10.0.0.15', BY_MAC))]));
+    world.lease({ mac: MAC, clientId: '00 50 58 45' });
+    assert.equal(world.binding('10.0.0.15').clientId, undefined);
+    assert.deepEqual(world.binding('10.0.0.15').hardware, hexBytes('01 02 00 00 00 00 01'));
+  });
+
+  it('that are removed leave the client its address', () => {
+    const world = makeWorld(configOf([scopeWith(reserved('10.0.0.15', BY_MAC))]));
+    const client = { mac: MAC, clientId: '00 aa' };
+    world.lease(client);
+    world.reconfigure(configOf([scopeOf()]));
+    assert.equal(outcome(world.send(client)), 'offer 10.0.0.15');
+    assert.equal(outcome(world.send({ type: 'request', ...client, ciaddr: '10.0.0.15' }, DIRECT)), 'ack 10.0.0.15');
+    assert.deepEqual(world.binding('10.0.0.15').clientId, hexBytes('00 aa'));
+    assert.equal(world.binding('10.0.0.15').ipFlags, 0);
+  });
+
+  it('that move take their client along, and its former address is let go', () => {
+    const world = makeWorld(configOf([scopeWith(reserved('10.0.0.15', BY_MAC))]));
+    const client = { mac: MAC, clientId: '00 aa' };
+    world.lease(client);
+    world.reconfigure(configOf([scopeWith(reserved('10.0.0.16', BY_MAC))]));
+    assert.equal(outcome(world.send({ type: 'request', ...client, ciaddr: '10.0.0.15' }, DIRECT)), 'nak');
+    assert.equal(world.lease(client), '10.0.0.16');
+    assert.equal(world.binding('10.0.0.15').state, 'free');
   });
 
   it('of another hardware type are another client', () => {
@@ -110,6 +155,16 @@ describe('reservations', () => {
       configOf([scopeWith(reserved('10.0.0.15', BY_MAC, { options: [{ code: 51, hex: '00001c20' }] }))]),
     );
     assert.equal(uint32(read(world.send({ mac: MAC })).packet.options.get(51)), 7200);
+  });
+
+  it('let a DHCP client into a scope for BOOTP, for that address alone', () => {
+    const scope = scopeOf({ type: 'Bootp', reservations: [reserved('10.0.0.15', BY_MAC)] });
+    const world = makeWorld(configOf([scope]));
+    assert.equal(outcome(world.send({ mac: MAC })), 'offer 10.0.0.15');
+    assert.equal(outcome(world.send({ mac: OTHER })), 'drop not-allowed');
+    assert.equal(outcome(world.send({ type: 'request', mac: OTHER, serverId: SERVER, requested: '10.0.0.16' })), 'nak');
+    world.change('10.0.0.15', { state: 'abandoned' });
+    assert.equal(outcome(world.send({ mac: MAC })), 'drop no-address');
   });
 
   it('for BOOTP clients are not for DHCP clients', () => {

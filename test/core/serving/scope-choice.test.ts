@@ -11,8 +11,8 @@ import {
   RELAY_ONLY,
   RELAYED,
   read,
-  type Sent,
   SERVER,
+  type Sent,
   scopeOf,
   uint32,
 } from './world.ts';
@@ -87,7 +87,10 @@ describe('scope choice', () => {
   }
 
   it('takes an address that the client asks for from the second network of the interface', () => {
-    const ingress = { ...LOCAL, interfaceAddresses: [...LOCAL.interfaceAddresses, { address: at('10.0.1.2'), prefixLength: 24 }] };
+    const ingress = {
+      ...LOCAL,
+      interfaceAddresses: [...LOCAL.interfaceAddresses, { address: at('10.0.1.2'), prefixLength: 24 }],
+    };
     assert.equal(outcome(makeWorld(TWO).send({ requested: '10.0.1.15' }, ingress)), 'offer 10.0.1.15');
   });
 
@@ -133,7 +136,10 @@ describe('the server identifier', () => {
 
   it('is the address that the relay wrote to', () => {
     const ingress = { ...RELAYED, toAddress: at('10.9.9.9') };
-    assert.equal(uint32(read(makeWorld().send({ giaddr: '10.0.0.1' }, ingress)).packet.options.get(54)), at('10.9.9.9'));
+    assert.equal(
+      uint32(read(makeWorld().send({ giaddr: '10.0.0.1' }, ingress)).packet.options.get(54)),
+      at('10.9.9.9'),
+    );
   });
 
   it('does not take a broadcast to the subnet for an address of its own', () => {
@@ -179,6 +185,9 @@ describe('the server identifier', () => {
     world.lease({ giaddr: '10.0.1.1' }, RELAYED);
     const direct = { ...LOCAL, toAddress: at(SERVER), fromAddress: at('10.0.1.10') };
     assert.equal(outcome(world.send({ type: 'request', ciaddr: '10.0.1.10' }, direct)), 'ack 10.0.1.10');
-    assert.equal(outcome(world.send({ type: 'request', ciaddr: '10.0.1.10' }, { ...direct, toAddress: ip4(0xffffffff) })), 'nak');
+    assert.equal(
+      outcome(world.send({ type: 'request', ciaddr: '10.0.1.10' }, { ...direct, toAddress: ip4(0xffffffff) })),
+      'nak',
+    );
   });
 });

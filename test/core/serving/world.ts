@@ -1,6 +1,7 @@
 /** A small world for tests of serving: one configuration, the real binding table, clients that send packets, a clock. */
-import { makeBindingTable } from '../../../src/core/bindings/table.ts';
+
 import type { Binding, BindingTable } from '../../../src/core/bindings/binding.ts';
+import { makeBindingTable } from '../../../src/core/bindings/table.ts';
 import { checkConfig } from '../../../src/core/config/checks.ts';
 import { defaultConfig, defaultScope } from '../../../src/core/config/defaults.ts';
 import type { Config, Scope } from '../../../src/core/config/model.ts';

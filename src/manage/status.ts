@@ -1,0 +1,157 @@
+/**
+ * How things stand: each relationship with everything an operator asks about when something is not as it should be, and the
+ * server with its open problems.
+ */
+import { z } from 'zod';
+import { problemText } from '../core/problems/catalogue.ts';
+import type { Relationship } from '../core/config/model.ts';
+import type { Problem } from '../core/problems/problem.ts';
+import type { Control } from '../server/control.ts';
+import { formatIp4 } from '../wire/units.ts';
+import { changesOf } from './changes.ts';
+import { defineOperation } from './define.ts';
+import { STATE_NAMES } from './failover-object.ts';
+import { followerOf } from './follow.ts';
+import { succeeded } from './operation.ts';
+import * as params from './params.ts';
+import { partnerByKey } from './partner-client.ts';
+import { poolNumbers } from './pool-numbers.ts';
+import { listed, problem } from './problems.ts';
+import { relationshipOf } from './shared-config.ts';
+
+const statusSchema = z.object({
+  Name: z.string(),
+  PartnerServer: z.string(),
+  Mode: z.string(),
+  ServerType: z.string(),
+  State: z.string(),
+  StateSince: z.int(),
+  PartnerState: z.string(),
+  PartnerStateSince: z.int(),
+  IsConnected: z.boolean(),
+  IsCommunicating: z.boolean(),
+  ClockSkew: z.int().describe('Seconds.'),
+  UpdatesWaiting: z.int().describe('Bindings that the partner has not acknowledged.'),
+  PartnerDownSince: z.int().nullable(),
+  RecoverWaitUntil: z.int().nullable(),
+  AutoPartnerDownAt: z.int().nullable(),
+  SilentScopes: z.array(z.string()).describe('Scopes that get their leases before they are served here.'),
+  LastReject: z.string().nullable(),
+  ScopesApart: z.array(z.string()).describe('Scopes whose configuration differs from the partner’s.'),
+  OpenChanges: z.array(z.string()),
+  FreeHere: z.int(),
+  FreeAtPartner: z.int(),
+  InUse: z.int(),
+});
+type StatusObject = z.infer<typeof statusSchema>;
+
+export const failoverStatus = defineOperation({
+  name: 'failover.status',
+  summary: 'Shows how the relationships stand and what they wait for.',
+  examples: ['twinlease failover status', 'twinlease failover status --name rel1'],
+  params: z.strictObject({ ...params.common, Name: params.texts.nullish() }),
+  result: z.array(statusSchema),
+  changes: false,
+  run: async ({ control }, given) => {
+    const { config } = control.revision();
+    const names = given.Name == null || given.Name.length === 0 ? config.relationships.map((one) => one.name) : [...new Set(given.Name)];
+    const found: StatusObject[] = [];
+    const errors: Problem[] = [];
+    for (const name of names) {
+      const relationship = relationshipOf(config, name);
+      if (relationship === undefined) errors.push(problem(control, 'failover/unknown-relationship', { name }, name));
+      else found.push(statusOf(control, relationship));
+    }
+    return listed(found, errors);
+  },
+});
+
+function statusOf(control: Control, relationship: Relationship): StatusObject {
+  const { name } = relationship;
+  const status = control.endpointStatus(name);
+  const numbers = relationship.scopeIds.map((scopeId) => poolNumbers(control, scopeId));
+  const sum = (pick: (one: (typeof numbers)[number]) => number): number => numbers.reduce((total, one) => total + pick(one), 0);
+  const reject = status?.lastReject;
+  return {
+    Name: name,
+    PartnerServer: relationship.partnerServer,
+    Mode: relationship.mode,
+    ServerType: relationship.role === 'primary' ? 'PrimaryServer' : 'SecondaryServer',
+    State: status === undefined ? 'NoState' : STATE_NAMES[status.state],
+    StateSince: status?.stateSinceAt ?? 0,
+    PartnerState: status?.partnerState === undefined ? 'NoState' : STATE_NAMES[status.partnerState],
+    PartnerStateSince: status?.partnerStateAt ?? 0,
+    IsConnected: status?.isConnected ?? false,
+    IsCommunicating: status?.isCommunicating ?? false,
+    ClockSkew: Math.round(status?.skewSec ?? 0),
+    UpdatesWaiting: status?.dirtyBindings ?? 0,
+    PartnerDownSince: orNull(status?.partnerDownAt),
+    RecoverWaitUntil: orNull(status?.recoverWaitUntilAt),
+    AutoPartnerDownAt: orNull(status?.autoPartnerDownAt),
+    SilentScopes: (status?.silentScopeIds ?? []).map((scopeId) => formatIp4(scopeId)),
+    LastReject: reject === undefined ? null : `${formatIp4(reject.address)}: ${reject.reason}`,
+    ScopesApart: followerOf(control).differences(name).map((one) => one.scopeId),
+    OpenChanges: changesOf(control)
+      .open()
+      .filter((open) => open.relationship === name)
+      .map((open) => `${open.id} ${open.standing}`),
+    FreeHere: sum((one) => one.freeHere),
+    FreeAtPartner: sum((one) => one.freeAtPartner),
+    InUse: sum((one) => one.inUse),
+  };
+}
+
+function orNull(at: number | undefined): number | null {
+  return at === undefined || at === 0 ? null : at;
+}
+
+export const serverStatus = defineOperation({
+  name: 'server.status',
+  summary: 'Shows the server, its relationships in short, and what is not as it should be.',
+  examples: ['twinlease server status'],
+  params: z.strictObject(params.common),
+  result: z.object({
+    Name: z.string(),
+    Version: z.string(),
+    Key: z.string(),
+    Revision: z.int(),
+    StartedAt: z.int(),
+    Now: z.int(),
+    Relationships: z.array(z.object({ Name: z.string(), State: z.string(), PartnerState: z.string(), IsCommunicating: z.boolean() })),
+    Problems: z.array(z.object({ At: z.int(), Code: z.string(), Text: z.string() })),
+  }),
+  changes: false,
+  run: async ({ control }) => {
+    const revision = control.revision();
+    return succeeded({
+      Name: control.serverName,
+      Version: control.version,
+      Key: control.key,
+      Revision: revision.number,
+      StartedAt: control.counters().startedAt,
+      Now: control.now().wallAt,
+      Relationships: revision.config.relationships.map((relationship) => {
+        const { Name, State, PartnerState, IsCommunicating } = statusOf(control, relationship);
+        return { Name, State, PartnerState, IsCommunicating };
+      }),
+      Problems: [...control.problems(), ...standing(control)].map((one) => ({ At: one.at, Code: one.code, Text: problemText(one) })),
+    });
+  },
+});
+
+/** Conditions that last, and are not in the log at this moment. */
+function standing(control: Control): (Problem & { readonly at: number })[] {
+  const at = control.now().wallAt;
+  const partnerName = (key: string): string => partnerByKey(control, key)?.name ?? key;
+  const open = changesOf(control)
+    .open()
+    .filter((change) => change.standing !== 'under-way')
+    .map((change) => {
+      const code = change.standing === 'in-doubt' ? 'change/in-doubt' : 'change/not-confirmed';
+      const slots = { id: change.id, name: change.relationship, partner: partnerName(change.partnerKey) };
+      return { ...problem(control, code, slots, change.relationship), at: change.startedAt };
+    });
+  const apart = new Map<string, number>();
+  for (const one of followerOf(control).differences()) apart.set(one.relationship, (apart.get(one.relationship) ?? 0) + 1);
+  return [...open, ...[...apart].map(([name, differences]) => ({ ...problem(control, 'config/apart', { name, differences }, name), at }))];
+}
