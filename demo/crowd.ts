@@ -45,7 +45,7 @@ export interface CrowdStats {
   readonly moved: number;
   /** Clients waiting for an answer longer than one retransmission. */
   readonly waiting: number;
-  /** Longest time from wanting a lease (or a renewal) to the ACK, ms. */
+  /** Longest time from wanting a lease, or from T2 of a renewal, to the ACK, ms. */
   readonly longestWaitMs: number;
   readonly ackedBy: Readonly<Record<string, number>>;
 }
@@ -173,7 +173,7 @@ export class Crowd {
 
   stats(): CrowdStats {
     const now = performance.now();
-    const pending = this.#clients.filter((client) => client.state !== 'idle' && client.state !== 'bound');
+    const pending = this.#clients.filter((client) => client.state !== 'idle' && client.state !== 'bound' && client.state !== 'renewing');
     const waits = pending.map((client) => now - client.wantedAtMs);
     return {
       clients: this.#clients.length,
@@ -205,7 +205,9 @@ export class Crowd {
         this.#begin(client, 'selecting');
       } else if (client.state === 'bound' && now >= client.renewAtMs) this.#begin(client, 'renewing');
       else if (client.state === 'renewing' && now >= client.rebindAtMs) {
+        // Up to here it only preferred its server; its lease runs on, and from here any server will do.
         client.state = 'rebinding';
+        client.wantedAtMs = now;
         this.#transmit(client, now);
       } else if (client.state !== 'bound' && now - client.sentAtMs >= this.#retransmitMs * 2 ** Math.min(client.tries - 1, 2)) {
         // RFC 2131 3.1 step 5: a REQUEST that nobody answers ends in a new DISCOVER.
@@ -309,7 +311,7 @@ export class Crowd {
     if (holder !== undefined && holder !== client) this.#counts.duplicates++;
     this.#holders.set(packet.yiaddr, client);
     this.#counts.acks++;
-    this.#counts.longestWaitMs = Math.max(this.#counts.longestWaitMs, now - client.wantedAtMs);
+    if (client.state !== 'renewing') this.#counts.longestWaitMs = Math.max(this.#counts.longestWaitMs, now - client.wantedAtMs);
     this.onServed?.(now - client.wantedAtMs);
     client.address = packet.yiaddr;
     client.serverId = readU32(packet.options.get(54));

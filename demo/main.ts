@@ -34,6 +34,7 @@ class Demo {
   #lastLineMs = 0;
   #isCut = false;
   #looking = false;
+  #isOver = false;
 
   constructor(pair: DemoPair, crowd: Crowd, screen: Screen | undefined) {
     this.#pair = pair;
@@ -59,8 +60,14 @@ class Demo {
     if (this.#screen === undefined) console.log(this.#events.at(-1));
   }
 
+  /** After it, no look begins; one under way is let finish. */
+  async end(): Promise<void> {
+    this.#isOver = true;
+    while (this.#looking) await new Promise((resolve) => setTimeout(resolve, LOOK_MS / 10));
+  }
+
   async look(): Promise<void> {
-    if (this.#looking) return;
+    if (this.#looking || this.#isOver) return;
     this.#looking = true;
     try {
       const now = performance.now();
@@ -148,7 +155,7 @@ async function viewOf(server: ServerProcess, ackedHere: number, acksPerSec: numb
     };
   } catch {
     // Killed between the question and the answer; the next look shows it as down.
-    return { ...down, isRunning: server.isRunning, state: 'starting' };
+    return { ...down, isRunning: server.isRunning, state: 'not answering' };
   }
 }
 
@@ -170,6 +177,7 @@ async function main(): Promise<number> {
   } finally {
     screen?.close();
   }
+  await demo.end();
   const stats = demo.stats();
   const states = demo.states();
   crowd.close();

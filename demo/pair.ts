@@ -70,7 +70,7 @@ export class DemoPair {
     const { code } = await this.alpha.ask<{ readonly code: string }>('pair/invite');
     await this.beta.ask('pair/accept', { code, server: `127.0.0.1:${this.alpha.partnerPort}` });
     say('introduced with a one-time code: they know each other by key now');
-    for (const scope of options.scopes) await this.alpha.ask('scope/add', scope);
+    for (const { scopeId: _scopeId, ...scope } of options.scopes) await this.alpha.ask('scope/add', scope);
     const shared = {
       name: options.relationship,
       partnerServer: 'beta',

@@ -90,6 +90,7 @@ export class Changes {
   readonly #operators = new Map<string, (result: EndResult) => void>();
   readonly #callers = new Map<number, (answer: CallAnswer) => void>();
   readonly #events: Problem[] = [];
+  readonly #underWay = new Set<Promise<void>>();
   #lastToken = 0;
 
   constructor(control: Control) {
@@ -150,8 +151,11 @@ export class Changes {
     this.#input({ kind: 'link-up', partnerKey });
   }
 
-  endByHand(id: string, outcome: 'commit' | 'abort'): void {
+  /** Resolves when the end is durable. */
+  async endByHand(id: string, outcome: 'commit' | 'abort'): Promise<void> {
+    const before = new Set(this.#underWay);
     this.#input({ kind: 'end-by-hand', id, outcome });
+    await Promise.all([...this.#underWay].filter((work) => !before.has(work)));
   }
 
   open(): OpenChange[] {
@@ -235,9 +239,11 @@ export class Changes {
    * unhandled rejection.
    */
   #later(work: Promise<ChangeInput | undefined>): void {
-    void work.then((input) => {
+    const done = work.then((input) => {
+      this.#underWay.delete(done);
       if (input !== undefined) this.#input(input);
     });
+    this.#underWay.add(done);
   }
 
   async #ask(partnerKey: string, call: PartnerCall): Promise<ChangeInput> {

@@ -14,6 +14,7 @@ import { invalid, problem } from './problems.ts';
 import { pushParamsSchema, takePush } from './push.ts';
 import { scopeHash, sharedScope } from './shared-config.ts';
 import { poolNumbers } from './pool-numbers.ts';
+import { rejoinParamsSchema, takeRejoin } from './rejoin.ts';
 import { takeTombstone, tombstoneParamsSchema } from './tombstones.ts';
 
 export type PartnerMethodAnswer =
@@ -89,6 +90,8 @@ export const PARTNER_METHODS: Readonly<Record<string, PartnerMethod>> = {
     const scopes = relationship.scopeIds.map((scopeId) => ({ scopeId, ...poolNumbers(control, scopeId) }));
     return value({ scopes, state: control.endpointStatus(relationship.name)?.state ?? null });
   }),
+  /** This server lost its configuration and gets its half back. */
+  rejoin: method(rejoinParamsSchema, takeRejoin),
   tombstone: method(tombstoneParamsSchema, async (control, partner, params) => value(await takeTombstone(control, partner, params))),
 };
 

@@ -19,6 +19,8 @@ export interface LinkEvents {
   message(message: FailoverMessage): void;
   /** Just before the bytes leave. */
   leaving(message: OutMessage): void;
+  /** They have left; the process may end with this. */
+  left(message: OutMessage): void;
   /** A frame that cannot be read: both ends are ours, so it is a fault. */
   unreadable(why: string): void;
   isAlive(): boolean;
@@ -155,7 +157,7 @@ export class LinkEnd {
   #write(message: OutMessage): void {
     if (this.#socket === undefined) return;
     this.#events.leaving(message);
-    // The process may have ended with this very message.
     this.#socket.write(encodeMessage({ ...message, sentAt: this.#events.now().wallAt } as FailoverMessage, PROFILE));
+    this.#events.left(message);
   }
 }

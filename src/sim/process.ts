@@ -29,7 +29,7 @@ const WAITING_REPLIES_MAX = 256;
 const WAITING_RECORDS_MAX = 4096;
 const NO_DIGEST = new Uint8Array(32);
 
-/** What a process tells its observers; calls must not act on it, except that `leaving...` may end it. */
+/** What a process tells its observers; calls must not act on it, except that `left` may end it. */
 export interface ProcessWatch {
   decided(process: ServerProcess, ingress: Ingress, packet: Uint8Array, report: PacketReport): void;
   /** A reply was decided, to leave after the sequence. */
@@ -38,6 +38,8 @@ export interface ProcessWatch {
   /** The core gave a message to the link. */
   queued(process: ServerProcess, message: OutMessage, afterSequence: number): void;
   messageLeaving(process: ServerProcess, message: OutMessage): void;
+  /** Something left for a client or the partner. */
+  left(process: ServerProcess, what: string): void;
   messageArrived(process: ServerProcess, message: FailoverMessage): void;
   connection(process: ServerProcess, isUp: boolean, why: string): void;
   event(process: ServerProcess, code: string, slots: Readonly<Record<string, string | number>>): void;
@@ -249,14 +251,12 @@ export class ServerProcess {
   #leave(reply: ReplyPlan): void {
     this.#parts.watch.replyLeaving(this, reply);
     this.#parts.toClient(reply);
+    this.#parts.watch.left(this, reply.messageType);
   }
 
   #release(sequence: number): void {
     if (this.isDead) return;
-    for (let first = this.#waiting[0]; first !== undefined && first.sequence <= sequence; first = this.#waiting[0]) {
-      this.#waiting.shift();
-      this.#leave(first.reply);
-    }
+    while (this.#waiting.length > 0 && this.#waiting[0]!.sequence <= sequence) this.#leave(this.#waiting.shift()!.reply);
     if (!this.isDead) this.link.release(sequence);
   }
 
@@ -282,6 +282,7 @@ export class ServerProcess {
         this.input(() => this.core.linkMessage(this.now, RELATIONSHIP, message));
       },
       leaving: (message) => watch.messageLeaving(this, message),
+      left: (message) => watch.left(this, message.kind),
       unreadable: (why) => watch.broken(this, `a message that cannot be read: ${why}`),
     };
   }

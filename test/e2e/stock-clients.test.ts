@@ -103,7 +103,7 @@ async function openPair({ machines, pair }: World, hosts: readonly Host[]): Prom
     await alpha.ask('reservation/add', { scopeId, ipAddress: reserved, clientId: hardware, name: `client ${index}` });
   };
   const scopes = SCOPES.map(({ scopeId, startRange, endRange }) => ({ scopeId, subnetMask: '255.255.255.0', startRange, endRange, leaseDuration: LEASE_SEC }));
-  for (const scope of scopes) await alpha.ask('scope/add', { name: scope.scopeId, ...scope });
+  await pair.addScopes(scopes);
   for (const { scopeId, startRange, excludedTo, router } of SCOPES) {
     await alpha.ask('exclusion/add', { scopeId, startRange, endRange: excludedTo });
     await alpha.ask('option/set-by-common-options', { scopeId, router: [router], dnsServer: ['10.77.0.53', '10.77.0.54'], dnsDomain: 'example.org', force: true });
@@ -141,7 +141,8 @@ async function followClient(world: World, one: Case, host: Host | undefined): Pr
     const seen = client.events().length;
     const renewed = await client.event('renewed', LEASE_SEC * 1000, seen);
     assert.equal(renewed.address, bound.address);
-    assert.equal(renewed.serverId, bound.serverId);
+    // dhcrelay also takes up the unicast that passes its machine, and hands it to both servers.
+    if (one.way === 'directly') assert.equal(renewed.serverId, bound.serverId);
     assert.ok((await activeOn(pair, scope.scopeId)).every((active) => active.includes(bound.address)), 'both servers know the lease');
     await client.release();
     await eventually('both servers know the release', 10_000, async () => ((await activeOn(pair, scope.scopeId)).some((active) => active.includes(bound.address)) ? undefined : true));

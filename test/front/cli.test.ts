@@ -275,7 +275,7 @@ test('--what-if asks nothing, says so to the server and prints its lines', async
 
 test('a secret comes from a file or a prompt, never from the command line', async () => {
   const server = answering(200, done(null));
-  const files = { ...SERVER.files, '/secret': 'hunter2\n', '-': 'from stdin' };
+  const files = { ...SERVER.files, '/secret': 'hunter2\n', '/empty': '\n', '-': 'from stdin' };
   const line = ['failover', 'set', 'P', '--force'];
   const base = { ...SERVER, files, fetch: server.fetch };
   await runCli([...line, '--shared-secret-file', '/secret'], base);
@@ -289,6 +289,7 @@ test('a secret comes from a file or a prompt, never from the command line', asyn
   assert.equal((await runCli([...line, '--shared-secret'], base)).code, 2);
   assert.equal((await runCli([...line, '--shared-secret=hunter2'], base)).code, 2);
   assert.equal((await runCli([...line, '--shared-secret-file', '/absent'], base)).code, 2);
+  assert.equal((await runCli([...line, '--shared-secret-file', '/empty'], base)).code, 2);
   assert.equal(server.sent.length, 4);
 });
 

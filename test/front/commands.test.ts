@@ -44,7 +44,8 @@ test('parameters with one name mean one thing in all operations of a command', (
     for (const merged of mergedParameters(operationsOf(operations))) {
       for (const operation of operationsOf(operations)) {
         const own = parametersOf(operation).find(({ name }) => name === merged.name);
-        if (own !== undefined) assert.deepEqual([own.kind, own.isList], [merged.kind, merged.isList], `${words} ${merged.name}`);
+        if (own !== undefined)
+          assert.deepEqual([own.kind, own.isList], [merged.kind, merged.isList], `${words} ${merged.name}`);
       }
     }
   }
@@ -67,7 +68,8 @@ test('the columns of a table are properties of the answer', () => {
   for (const { words, operations, view } of COMMANDS) {
     for (const operation of operationsOf(operations)) {
       const known = propertiesIn(z.toJSONSchema(operation.result, { io: 'output', unrepresentable: 'any' }));
-      for (const property of view?.properties ?? []) assert.ok(known.has(property), `${words}: ${property} of ${operation.name}`);
+      for (const property of view?.properties ?? [])
+        assert.ok(known.has(property), `${words}: ${property} of ${operation.name}`);
     }
   }
 });

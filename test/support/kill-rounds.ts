@@ -35,7 +35,8 @@ export async function killRounds(options: KillRounds): Promise<KillResult> {
   let crowd: Crowd | undefined;
   try {
     await server.start();
-    await server.ask('scope/add', SCOPE);
+    const { scopeId: _scopeId, ...scope } = SCOPE;
+    await server.ask('scope/add', scope);
     crowd = await Crowd.open({ servers: [{ name: 'alpha', address: '127.0.0.1', port: server.dhcpPort }], relayAddress: '127.0.0.1', links: [SCOPE.scopeId], retransmitMs: 500 });
     return await rounds(options, server, crowd);
   } finally {

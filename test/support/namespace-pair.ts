@@ -112,8 +112,12 @@ export class NamespacePair {
 
   /** Scopes and the relationship, made on alpha; resolves when both servers are in NORMAL. */
   async join(options: JoinOptions): Promise<void> {
-    for (const scope of options.scopes) await this.alpha.ask('scope/add', { name: scope.scopeId, ...scope });
+    await this.addScopes(options.scopes);
     await this.relate(options);
+  }
+
+  async addScopes(scopes: readonly PairScope[]): Promise<void> {
+    for (const { scopeId, ...scope } of scopes) await this.alpha.ask('scope/add', { name: `scope ${scopeId}`, ...scope });
   }
 
   /** The relationship alone, over scopes that alpha has. */

@@ -22,6 +22,7 @@ function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): Binding
   const { address } = update;
   const ours = isOurs(ctx, address) ? ctx.bindings.find(address) : undefined;
   const item = ctx.outbox.byAddress.get(address);
+  const marginSec = ctx.config.profile === 'twinlease' ? ctx.limits.skewAllowanceSec : 0;
   const verdict = judge(update, ours, {
     nowAt: ctx.now.wallAt,
     sentAt,
@@ -30,11 +31,11 @@ function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): Binding
     inFlight: item === undefined || item.isDropped ? undefined : item.state,
     isReservedHere: update.state === 'backup' && isReserved(ctx, update),
     isRecovering: ctx.record.state === 'recover',
-    marginSec: ctx.config.profile === 'twinlease' ? ctx.limits.skewAllowanceSec : 0,
+    marginSec,
     isRecoveringAll: ctx.record.state === 'recover' && ctx.record.wantsAll,
   });
   if (verdict.kind === 'reject' || ours === undefined) return rejected(ctx, update, verdict);
-  const next = applied(ours, update, sentAt, ctx.config.profile);
+  const next = applied(ours, update, sentAt, ctx.config.profile, marginSec);
   if (item !== undefined) {
     if (verdict.kind === 'give-way') item.isDropped = true;
     else item.hasChanged = item.hasChanged || next.dirty;

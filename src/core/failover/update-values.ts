@@ -56,13 +56,19 @@ export function updateBytes(update: BindingUpdate): number {
 
 /**
  * The binding after an accepted update. `dirty` comes out true where the result is not what the partner said, because ours
- * is newer in part: then the partner must learn it.
+ * is newer in part: then the partner must learn it. `marginSec` is that of `Judging`.
  */
-export function applied(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: WireProfile): Binding {
+export function applied(
+  ours: Binding,
+  update: BindingUpdate,
+  sentAt: EpochSec,
+  profile: WireProfile,
+  marginSec: number,
+): Binding {
   switch (update.state) {
     case 'active':
       return ours.state === 'active' && isSameClient(update, ours)
-        ? merged(ours, update, sentAt, profile)
+        ? merged(ours, update, sentAt, profile, ours.dirty ? marginSec : 0)
         : taken(ours, update, sentAt, profile);
     case 'abandoned':
       return abandoned(ours, update);
@@ -124,18 +130,21 @@ function taken(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: 
   return next;
 }
 
-/** Specification 5.4: the later transaction's end counts; from an older one only a later end is taken. */
-function merged(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: WireProfile): Binding {
+/**
+ * Specification 5.4: the later transaction's end counts; from an older one only a later end is taken. Two grants that the servers
+ * did not know of each other and whose times are within `marginSec` have no certain order: the later end counts.
+ */
+function merged(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: WireProfile, marginSec: number): Binding {
   const theirsAt = effectiveTransactionAt(update, sentAt, profile);
   const theirEndAt = update.leaseEndAt ?? NEVER_AT;
   const recvPotentialAt = Math.max(update.potentialEndAt ?? 0, theirEndAt, ours.recvPotentialAt) as EpochSec;
   if (theirsAt >= ours.lastTransactionAt) {
-    const isTie = theirsAt === ours.lastTransactionAt;
+    const isTie = theirsAt <= ours.lastTransactionAt + marginSec;
     const next: Binding = {
       ...taken(ours, update, sentAt, profile),
       leaseEndAt: isTie ? (Math.max(ours.leaseEndAt, theirEndAt) as EpochSec) : theirEndAt,
       recvPotentialAt,
-      grantedHere: isTie && ours.grantedHere,
+      grantedHere: theirsAt === ours.lastTransactionAt && ours.grantedHere,
     };
     next.dirty = next.leaseEndAt !== theirEndAt;
     return next;

@@ -4,7 +4,14 @@
  */
 import { byGiven, type CommandSpec, type Given } from './command-spec.ts';
 import { FAILOVER_VIEW, STATUS_VIEW } from './failover-views.ts';
-import { LEASE_VIEW, OPTION_VIEW, RESERVATION_VIEW, SCOPE_STATISTICS_VIEW, SCOPE_VIEW, SERVER_VIEW } from './table-views.ts';
+import {
+  LEASE_VIEW,
+  OPTION_VIEW,
+  RESERVATION_VIEW,
+  SCOPE_STATISTICS_VIEW,
+  SCOPE_VIEW,
+  SERVER_VIEW,
+} from './table-views.ts';
 import { WHY_VIEW } from './trace-view.ts';
 import { automaticView } from './views.ts';
 
@@ -187,6 +194,7 @@ const LOOKING: readonly CommandSpec[] = [
     view: (value, context) => (Array.isArray(value) ? SCOPE_STATISTICS_VIEW : automaticView)(value, context),
   },
   { words: 'why', operations: ['why'], positional: ['Client'], view: WHY_VIEW },
+  { words: 'server set', operations: ['server.set'], erasable: ['TrustedRelays'] },
   { words: 'server status', operations: ['server.status'], view: SERVER_VIEW },
   { words: 'free-address get', operations: ['free-address.get'], positional: ['ScopeId'] },
 ];
@@ -204,11 +212,7 @@ function byKey(
       ...more.map(([, operation]) => operation),
     ],
     choose: byGiven(
-      [
-        ...more,
-        ['ClientId', `${stem}-by-client-id`],
-        ['IPAddress', `${stem}-by-ip-address`],
-      ],
+      [...more, ['ClientId', `${stem}-by-client-id`], ['IPAddress', `${stem}-by-ip-address`]],
       `${stem}-by-scope-id`,
     ),
     positional: ['ScopeId'],

@@ -81,7 +81,8 @@ function waits(status: Shape): readonly string[] {
   const automatic = instantText(status['autoPartnerDownAt']);
   if (automatic !== '') lines.push(`takes the partner for down at ${automatic}`);
   const down = instantText(status['partnerDownSince']);
-  if (down !== '') lines.push(`the partner counts as down since ${down}; its addresses are used once its leases have ended`);
+  if (down !== '')
+    lines.push(`the partner counts as down since ${down}; its addresses are used once its leases have ended`);
   return lines;
 }
 

@@ -189,12 +189,22 @@ async function readSecret(
   parameter: Parameter,
   values: OptionValues,
 ): Promise<string | null | undefined> {
-  const { command, world } = gatherer;
+  const { command } = gatherer;
   const asked = values[attributeOf(parameter.option)];
   const file = values[attributeOf(`${parameter.option}-file`)];
   if (asked === false) return null;
-  if (typeof file === 'string') return (await readFileOr(gatherer, file)).replace(/\r?\n$/, '');
-  if (asked !== true) return undefined;
+  if (typeof file !== 'string' && asked !== true) return undefined;
+  const secret =
+    typeof file === 'string'
+      ? (await readFileOr(gatherer, file)).replace(/\r?\n$/, '')
+      : await askTwice(gatherer, parameter);
+  // To some operations an empty secret means none, which must not come about by an empty file.
+  return secret === ''
+    ? command.error(`error: the secret for --${parameter.option} is empty`, { exitCode: 2 })
+    : secret;
+}
+
+async function askTwice({ command, world }: Gatherer, parameter: Parameter): Promise<string> {
   if (!world.isInteractive) {
     return command.error(`error: nobody can be asked for --${parameter.option} here; use --${parameter.option}-file`, {
       exitCode: 2,

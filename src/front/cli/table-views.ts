@@ -86,7 +86,12 @@ export const SCOPE_STATISTICS_VIEW = table(
 );
 
 const RELATIONSHIPS = table(
-  [name, { property: 'state' }, { property: 'partnerState', title: 'partner' }, { property: 'isCommunicating', title: 'communicating' }],
+  [
+    name,
+    { property: 'state' },
+    { property: 'partnerState', title: 'partner' },
+    { property: 'isCommunicating', title: 'communicating' },
+  ],
   'No failover relationship.',
 );
 
@@ -100,6 +105,10 @@ export const SERVER_VIEW: View = (value, context) => {
     '',
     ...RELATIONSHIPS(relationships, context),
     '',
-    ...(open.length === 0 ? ['No problems.'] : open.map((one) => shown(`${instantText(one['at'])}  ${cellText(one['text'], '')} (${cellText(one['code'], '')})`))),
+    ...(open.length === 0
+      ? ['No problems.']
+      : open.map((one) =>
+          shown(`${instantText(one['at'])}  ${cellText(one['text'], '')} (${cellText(one['code'], '')})`),
+        )),
   ];
 };

@@ -92,10 +92,14 @@ async function askPerson(question: string, isShown: boolean): Promise<string> {
     },
   });
   const lines = createInterface({ input: process.stdin, output, terminal: true });
+  // Ctrl-C and Ctrl-D close the interface and leave its question pending for ever.
+  const closed = new Promise<never>((_resolve, reject) => {
+    lines.once('close', () => reject(new Error('no answer was given; nothing was changed')));
+  });
   try {
     const answer = lines.question(question);
     isMuted = !isShown;
-    return await answer;
+    return await Promise.race([answer, closed]);
   } finally {
     lines.close();
     if (!isShown) process.stderr.write('\n');

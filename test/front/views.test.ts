@@ -1,0 +1,153 @@
+/** What people see of answers. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { STATUS_VIEW } from '../../src/front/cli/failover-views.ts';
+import { LEASE_VIEW, SCOPE_VIEW, SERVER_VIEW } from '../../src/front/cli/table-views.ts';
+import { WHY_VIEW } from '../../src/front/cli/trace-view.ts';
+import { automaticView } from '../../src/front/cli/views.ts';
+
+const CONTEXT = { width: undefined };
+const AT = 1_700_000_000;
+const STATUS = {
+  name: 'Pair 1',
+  partnerServer: 'dhcp2',
+  mode: 'LoadBalance',
+  serverType: 'PrimaryServer',
+  state: 'Normal',
+  stateSince: AT,
+  partnerState: 'Normal',
+  partnerStateSince: AT,
+  isConnected: true,
+  isCommunicating: true,
+  clockSkew: 0,
+  updatesWaiting: 0,
+  partnerDownSince: null,
+  recoverWaitUntil: null,
+  autoPartnerDownAt: null,
+  silentScopes: [],
+  lastReject: null,
+  scopesApart: [],
+  openChanges: [],
+  freeHere: 30,
+  freeAtPartner: 10,
+  inUse: 5,
+};
+
+test('the status of a sound relationship is five lines without waits and doubts', () => {
+  assert.deepEqual(STATUS_VIEW([STATUS], CONTEXT), [
+    'Pair 1: LoadBalance with dhcp2; this server is the primary',
+    '  here    : Normal since 2023-11-14 22:13:20Z',
+    '  partner : Normal since 2023-11-14 22:13:20Z',
+    '  link    : communicating, no updates waiting',
+    `  free    : 30 here [${'#'.repeat(24)}${'-'.repeat(8)}] 10 at the partner; 5 in use`,
+  ]);
+});
+
+test('the status names everything that is waited for and in doubt, with the command that helps', () => {
+  const troubled = {
+    ...STATUS,
+    isCommunicating: false,
+    isConnected: false,
+    clockSkew: -90,
+    updatesWaiting: 7,
+    partnerState: 'NoState',
+    partnerDownSince: AT,
+    recoverWaitUntil: AT,
+    autoPartnerDownAt: AT,
+    silentScopes: ['10.0.1.0'],
+    lastReject: '10.0.1.9: outdated',
+    scopesApart: ['10.0.2.0'],
+    openChanges: ['abc in-doubt'],
+    freeHere: 0,
+    freeAtPartner: 0,
+  };
+  const lines = STATUS_VIEW([troubled], CONTEXT).join('\n');
+  for (const part of [
+    'DOWN, clocks 1m30s apart, 7 updates waiting',
+    'not known yet',
+    'before it serves',
+    '10.0.1.0: leases still come',
+    'takes the partner for down at',
+    'counts as down since',
+    '10.0.2.0: configured differently here and there; see `twinlease config diff`',
+    'change abc in-doubt; see `twinlease pair changes`',
+    'refused the last update of 10.0.1.9: outdated',
+  ]) {
+    assert.ok(lines.includes(part), `${part}\n${lines}`);
+  }
+});
+
+test('no relationship is said in words', () => {
+  assert.deepEqual(STATUS_VIEW([], CONTEXT), ['There is no failover relationship.']);
+});
+
+test('a trace tells what came, what was decided and by which steps', () => {
+  const trace = {
+    at: AT,
+    messageType: 'DISCOVER',
+    hardware: '02-00-00-00-00-01',
+    clientId: null,
+    relay: '10.0.1.1',
+    scopeId: '10.0.1.0',
+    outcome: 'silent',
+    reason: 'the partner answers this client',
+    steps: ['scope 10.0.1.0', 'bucket 17'],
+  };
+  assert.deepEqual(WHY_VIEW([trace], CONTEXT), [
+    '2023-11-14 22:13:20Z  DISCOVER from 02-00-00-00-00-01 (relay 10.0.1.1, scope 10.0.1.0)',
+    '  silent: the partner answers this client',
+    '    1. scope 10.0.1.0',
+    '    2. bucket 17',
+  ]);
+  assert.match(WHY_VIEW([], CONTEXT)[0] ?? '', /^Nothing is remembered/);
+});
+
+test('names that clients sent cannot reach the terminal as commands', () => {
+  const lease = { ipAddress: '10.0.1.9', hostName: '\u001b]0;x\u0007', addressState: 'Active', leaseExpiryTime: AT };
+  for (const line of [...LEASE_VIEW([lease], CONTEXT), ...WHY_VIEW([{ reason: '\u001b[2J' }], CONTEXT)]) {
+    assert.doesNotMatch(line, /\p{Cc}/u);
+  }
+});
+
+test('a lease without an end never ends, and an ended one shows when', () => {
+  const [, endless, ended] = LEASE_VIEW(
+    [
+      { ipAddress: '10.0.1.9', addressState: 'Active', leaseExpiryTime: null },
+      { ipAddress: '10.0.1.10', addressState: 'Expired', leaseExpiryTime: AT },
+    ],
+    CONTEXT,
+  );
+  assert.match(endless ?? '', /never/);
+  assert.match(ended ?? '', /2023-11-14 22:13:20Z/);
+});
+
+test('an empty table says what is not there', () => {
+  assert.deepEqual(SCOPE_VIEW([], CONTEXT), ['There is no scope. Add one with `twinlease scope add`.']);
+});
+
+test('the server view has its relationships and its problems', () => {
+  const server = {
+    name: 'dhcp1',
+    startedAt: AT,
+    relationships: [{ name: 'Pair 1', state: 'Normal', partnerState: 'Normal', isCommunicating: true }],
+    problems: [{ at: AT, code: 'config/apart', text: 'Apart.' }],
+  };
+  const lines = SERVER_VIEW(server, CONTEXT).join('\n');
+  assert.match(lines, /name\s+: dhcp1\nstartedAt : 2023-11-14 22:13:20Z/);
+  assert.match(lines, /Pair 1 {2}Normal/);
+  assert.match(lines, /2023-11-14 22:13:20Z {2}Apart\. \(config\/apart\)/);
+  assert.match(SERVER_VIEW({ ...server, problems: [] }, CONTEXT).join('\n'), /No problems\.$/);
+});
+
+test('answers without a view of their own are readable too', () => {
+  assert.deepEqual(automaticView(null, CONTEXT), ['Done.']);
+  assert.deepEqual(automaticView([], CONTEXT), ['None.']);
+  assert.deepEqual(automaticView(['10.0.1.0', '10.0.2.0'], CONTEXT), ['10.0.1.0', '10.0.2.0']);
+  assert.deepEqual(automaticView([{ a: 1, bTwo: true }], CONTEXT), ['A  B TWO', '1  yes']);
+  assert.deepEqual(automaticView({ leaseDuration: 3600, name: null, list: [1, 2], percentage: 0.5 }, CONTEXT), [
+    'leaseDuration : 1h',
+    'name          :',
+    'list          : 1, 2',
+    'percentage    : 0.50',
+  ]);
+});
