@@ -4,8 +4,8 @@
  * clients on one address, a lease that changed its address or ended unserved, and how long anybody waited.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import { decodeDhcpPacket, encodeDhcpPacket } from '../src/wire/dhcp/packet-codec.ts';
 import { type DhcpPacket, MESSAGE_TYPES, OP_REQUEST } from '../src/wire/dhcp/packet.ts';
+import { decodeDhcpPacket, encodeDhcpPacket } from '../src/wire/dhcp/packet-codec.ts';
 import { formatIp4, type Ip4, ip4, parseIp4 } from '../src/wire/units.ts';
 
 /** A server as the relay knows it. */
@@ -119,7 +119,14 @@ export class Crowd {
       const client: Client = {
         index,
         // A locally administered address.
-        hardware: Uint8Array.of(0x02, 0x7a, (index >>> 24) & 255, (index >>> 16) & 255, (index >>> 8) & 255, index & 255),
+        hardware: Uint8Array.of(
+          0x02,
+          0x7a,
+          (index >>> 24) & 255,
+          (index >>> 16) & 255,
+          (index >>> 8) & 255,
+          index & 255,
+        ),
         link: parseIp4(links[index % links.length] ?? '') ?? NO_ADDRESS,
         state: 'idle',
         xid: 0,
@@ -173,7 +180,9 @@ export class Crowd {
 
   stats(): CrowdStats {
     const now = performance.now();
-    const pending = this.#clients.filter((client) => client.state !== 'idle' && client.state !== 'bound' && client.state !== 'renewing');
+    const pending = this.#clients.filter(
+      (client) => client.state !== 'idle' && client.state !== 'bound' && client.state !== 'renewing',
+    );
     const waits = pending.map((client) => now - client.wantedAtMs);
     return {
       clients: this.#clients.length,
@@ -209,7 +218,10 @@ export class Crowd {
         client.state = 'rebinding';
         client.wantedAtMs = now;
         this.#transmit(client, now);
-      } else if (client.state !== 'bound' && now - client.sentAtMs >= this.#retransmitMs * 2 ** Math.min(client.tries - 1, 2)) {
+      } else if (
+        client.state !== 'bound' &&
+        now - client.sentAtMs >= this.#retransmitMs * 2 ** Math.min(client.tries - 1, 2)
+      ) {
         // RFC 2131 3.1 step 5: a REQUEST that nobody answers ends in a new DISCOVER.
         if (client.state === 'requesting' && client.tries >= 3) client.state = 'selecting';
         this.#transmit(client, now);
@@ -311,7 +323,8 @@ export class Crowd {
     if (holder !== undefined && holder !== client) this.#counts.duplicates++;
     this.#holders.set(packet.yiaddr, client);
     this.#counts.acks++;
-    if (client.state !== 'renewing') this.#counts.longestWaitMs = Math.max(this.#counts.longestWaitMs, now - client.wantedAtMs);
+    if (client.state !== 'renewing')
+      this.#counts.longestWaitMs = Math.max(this.#counts.longestWaitMs, now - client.wantedAtMs);
     this.onServed?.(now - client.wantedAtMs);
     client.address = packet.yiaddr;
     client.serverId = readU32(packet.options.get(54));

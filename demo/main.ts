@@ -18,8 +18,22 @@ const LEASE_SEC = 40;
 const LOOK_MS = 500;
 const LINE_EVERY_MS = 5000;
 const SCOPES = [
-  { scopeId: '10.77.0.0', subnetMask: '255.255.255.0', startRange: '10.77.0.10', endRange: '10.77.0.250', name: 'first floor', leaseDuration: LEASE_SEC },
-  { scopeId: '10.78.0.0', subnetMask: '255.255.255.0', startRange: '10.78.0.10', endRange: '10.78.0.250', name: 'second floor', leaseDuration: LEASE_SEC },
+  {
+    scopeId: '10.77.0.0',
+    subnetMask: '255.255.255.0',
+    startRange: '10.77.0.10',
+    endRange: '10.77.0.250',
+    name: 'first floor',
+    leaseDuration: LEASE_SEC,
+  },
+  {
+    scopeId: '10.78.0.0',
+    subnetMask: '255.255.255.0',
+    startRange: '10.78.0.10',
+    endRange: '10.78.0.250',
+    name: 'second floor',
+    leaseDuration: LEASE_SEC,
+  },
 ];
 
 class Demo {
@@ -75,9 +89,16 @@ class Demo {
       const spanSec = Math.max(0.1, (now - this.#lastLookMs) / 1000);
       const before = new Map(this.#views.map((view) => [view.name, view.state]));
       this.#views = await Promise.all(
-        this.#pair.servers.map((server) => viewOf(server, ackedBy[server.options.name] ?? 0, ((ackedBy[server.options.name] ?? 0) - (this.#lastAcked[server.options.name] ?? 0)) / spanSec)),
+        this.#pair.servers.map((server) =>
+          viewOf(
+            server,
+            ackedBy[server.options.name] ?? 0,
+            ((ackedBy[server.options.name] ?? 0) - (this.#lastAcked[server.options.name] ?? 0)) / spanSec,
+          ),
+        ),
       );
-      for (const view of this.#views) if (before.get(view.name) !== view.state) this.say(`${view.name} is ${view.state}`);
+      for (const view of this.#views)
+        if (before.get(view.name) !== view.state) this.say(`${view.name} is ${view.state}`);
       this.#lastAcked = ackedBy;
       this.#lastLookMs = now;
       this.#show(now);
@@ -98,7 +119,8 @@ class Demo {
 
   async toggleCut(): Promise<void> {
     this.#isCut = !this.#isCut;
-    for (const server of this.#pair.servers) if (server.isRunning) await server.call(this.#isCut ? 'drill/cut' : 'drill/heal');
+    for (const server of this.#pair.servers)
+      if (server.isRunning) await server.call(this.#isCut ? 'drill/cut' : 'drill/heal');
     this.say(this.#isCut ? 'the link between the servers is cut' : 'the link is whole again');
   }
 
@@ -106,7 +128,11 @@ class Demo {
     for (const server of this.#pair.servers) {
       if (!server.isRunning) continue;
       const answer = await server.call('failover/set', { name: RELATIONSHIP, partnerDown: true });
-      this.say(answer.status === 200 ? `${server.options.name}: the partner is declared down` : `${server.options.name} refused: ${String(answer.body['detail'])}`);
+      this.say(
+        answer.status === 200
+          ? `${server.options.name}: the partner is declared down`
+          : `${server.options.name} refused: ${String(answer.body['detail'])}`,
+      );
     }
   }
 
@@ -127,12 +153,21 @@ class Demo {
 
   #show(now: number): void {
     if (this.#screen !== undefined) {
-      const view: PairView = { relationship: RELATIONSHIP, elapsedSec: Math.floor(this.elapsedSec), isCut: this.#isCut, servers: this.#views, crowd: this.#crowd.stats(), events: this.#events };
+      const view: PairView = {
+        relationship: RELATIONSHIP,
+        elapsedSec: Math.floor(this.elapsedSec),
+        isCut: this.#isCut,
+        servers: this.#views,
+        crowd: this.#crowd.stats(),
+        events: this.#events,
+      };
       this.#screen.show(draw(view));
     } else if (now - this.#lastLineMs >= LINE_EVERY_MS) {
       this.#lastLineMs = now;
       const { bound, clients, acks } = this.#crowd.stats();
-      console.log(`${this.elapsedSec.toFixed(1).padStart(6)} s  ${this.states()}; ${bound} of ${clients} clients hold a lease, ${acks} acks; noticed: ${noticed(this.#crowd.stats())}`);
+      console.log(
+        `${this.elapsedSec.toFixed(1).padStart(6)} s  ${this.states()}; ${bound} of ${clients} clients hold a lease, ${acks} acks; noticed: ${noticed(this.#crowd.stats())}`,
+      );
     }
   }
 }
@@ -144,7 +179,10 @@ async function viewOf(server: ServerProcess, ackedHere: number, acksPerSec: numb
   try {
     const [relationships, statistics] = await Promise.all([
       server.ask<readonly { readonly state: string }[]>('failover/get-by-name', { name: [RELATIONSHIP] }),
-      server.ask<readonly { readonly addressesInUse: number; readonly addressesFreeOnThisServer: number | null }[]>('scope/statistics', { failover: true }),
+      server.ask<readonly { readonly addressesInUse: number; readonly addressesFreeOnThisServer: number | null }[]>(
+        'scope/statistics',
+        { failover: true },
+      ),
     ]);
     return {
       ...view,
@@ -160,13 +198,22 @@ async function viewOf(server: ServerProcess, ackedHere: number, acksPerSec: numb
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { seconds: { type: 'string' }, mode: { type: 'string', default: 'LoadBalance' } } });
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string' }, mode: { type: 'string', default: 'LoadBalance' } },
+  });
   const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
-  if (seconds !== undefined && !(seconds >= 5 && seconds <= 86_400)) throw new Error('--seconds wants a number from 5 to 86400');
+  if (seconds !== undefined && !(seconds >= 5 && seconds <= 86_400))
+    throw new Error('--seconds wants a number from 5 to 86400');
   const mode = values.mode === 'HotStandby' ? 'HotStandby' : 'LoadBalance';
-  const pair = await DemoPair.open({ relationship: RELATIONSHIP, scopes: SCOPES, mcltSec: MCLT_SEC, mode }, (line) => console.log(line));
+  const pair = await DemoPair.open({ relationship: RELATIONSHIP, scopes: SCOPES, mcltSec: MCLT_SEC, mode }, (line) =>
+    console.log(line),
+  );
   const crowd = await Crowd.open({
-    servers: pair.servers.map((server) => ({ name: server.options.name, address: server.options.partnerAddress, port: server.dhcpPort })),
+    servers: pair.servers.map((server) => ({
+      name: server.options.name,
+      address: server.options.partnerAddress,
+      port: server.dhcpPort,
+    })),
     relayAddress: RELAY_ADDRESS,
     links: SCOPES.map((scope) => scope.scopeId),
   });
@@ -220,7 +267,11 @@ async function run(demo: Demo, pair: DemoPair, seconds: number | undefined): Pro
 }
 
 /** A timed run shows the point of it all: a server dies a third of the way and comes back at two thirds. */
-function drillOf(demo: Demo, pair: DemoPair, seconds: number): { readonly atSec: number; readonly run: () => Promise<void> }[] {
+function drillOf(
+  demo: Demo,
+  pair: DemoPair,
+  seconds: number,
+): { readonly atSec: number; readonly run: () => Promise<void> }[] {
   return [
     { atSec: seconds / 3, run: () => demo.toggle(pair.beta) },
     { atSec: (seconds * 2) / 3, run: () => demo.toggle(pair.beta) },
@@ -241,8 +292,14 @@ async function press(demo: Demo, pair: DemoPair, key: string, stop: () => void):
 function summary(stats: CrowdStats, states: string): number {
   console.log('');
   console.log(`Servers    ${states}`);
-  console.log(`Clients    ${stats.bound} of ${stats.clients} hold a lease; ${stats.acks} acks, ${stats.renewals} renewals, ${stats.naks} naks`);
-  console.log(`Answered   ${Object.entries(stats.ackedBy).map(([name, count]) => `${name} ${count}`).join(', ')}`);
+  console.log(
+    `Clients    ${stats.bound} of ${stats.clients} hold a lease; ${stats.acks} acks, ${stats.renewals} renewals, ${stats.naks} naks`,
+  );
+  console.log(
+    `Answered   ${Object.entries(stats.ackedBy)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ')}`,
+  );
   console.log(`Noticed    ${noticed(stats)}`);
   return stats.duplicates + stats.lost + stats.moved === 0 && stats.bound > 0 ? 0 : 1;
 }

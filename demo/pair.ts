@@ -29,8 +29,20 @@ export class DemoPair {
   private constructor(directory: string, environment: Readonly<Record<string, string>>) {
     this.directory = directory;
     const common = { environment, drills: true };
-    this.alpha = new ServerProcess({ ...common, name: 'alpha', dataDirectory: join(directory, 'alpha'), relayOnly: '127.0.0.1:0', partnerAddress: '127.0.0.1' });
-    this.beta = new ServerProcess({ ...common, name: 'beta', dataDirectory: join(directory, 'beta'), relayOnly: '127.0.0.2:0', partnerAddress: '127.0.0.2' });
+    this.alpha = new ServerProcess({
+      ...common,
+      name: 'alpha',
+      dataDirectory: join(directory, 'alpha'),
+      relayOnly: '127.0.0.1:0',
+      partnerAddress: '127.0.0.1',
+    });
+    this.beta = new ServerProcess({
+      ...common,
+      name: 'beta',
+      dataDirectory: join(directory, 'beta'),
+      relayOnly: '127.0.0.2:0',
+      partnerAddress: '127.0.0.2',
+    });
   }
 
   /** Started, introduced and joined; `say` hears each step. */
@@ -55,7 +67,10 @@ export class DemoPair {
   async isNormal(relationship: string): Promise<boolean> {
     for (const server of this.servers) {
       if (!server.isRunning) return false;
-      const status = await server.ask<readonly { readonly name: string; readonly state: string }[]>('failover/get-by-name', { name: [relationship] });
+      const status = await server.ask<readonly { readonly name: string; readonly state: string }[]>(
+        'failover/get-by-name',
+        { name: [relationship] },
+      );
       if (status[0]?.state !== 'Normal') return false;
     }
     return true;
@@ -77,8 +92,11 @@ export class DemoPair {
       scopeId: options.scopes.map((scope) => scope.scopeId),
       maxClientLeadTime: options.mcltSec,
     };
-    if (options.mode === 'LoadBalance') await this.alpha.ask('failover/add-by-load-balance', { ...shared, loadBalancePercent: 50 });
+    if (options.mode === 'LoadBalance')
+      await this.alpha.ask('failover/add-by-load-balance', { ...shared, loadBalancePercent: 50 });
     else await this.alpha.ask('failover/add-by-hot-standby', { ...shared, reservePercent: 10 });
-    say(`joined by ${options.mode === 'LoadBalance' ? 'AddByLoadBalance' : 'AddByHotStandby'} over ${options.scopes.length} scopes`);
+    say(
+      `joined by ${options.mode === 'LoadBalance' ? 'AddByLoadBalance' : 'AddByHotStandby'} over ${options.scopes.length} scopes`,
+    );
   }
 }

@@ -30,14 +30,17 @@ export function draw(view: PairView): string[] {
   const lines = [
     `${bold('Twinlease')}  relationship ${view.relationship}, ${view.elapsedSec} s`,
     '',
-    ...(left === undefined || right === undefined ? [] : sideBySide(box(left), box(right), view.isCut ? '  ✂  ' : ' ⇄   ')),
+    ...(left === undefined || right === undefined
+      ? []
+      : sideBySide(box(left), box(right), view.isCut ? '  ✂  ' : ' ⇄   ')),
     '',
     `Clients    ${crowd.bound} of ${crowd.clients} hold a lease   offers ${crowd.offers}   acks ${crowd.acks}   renewals ${crowd.renewals}   naks ${crowd.naks}`,
     `Noticed    ${noticed(crowd)}`,
     '',
     ...view.events.slice(-6).map((event) => dim(`  ${event}`)),
     '',
-    `Keys  ${key('a')} kill/start alpha  ${key('b')} kill/start beta  ${key('c')} cut/heal the link  ${key('d')} declare partner-down  ${key('n')} 50 new clients  ${key('r')} all renew  ${key('q')} quit`,
+    `Keys  ${key('a')} kill/start alpha  ${key('b')} kill/start beta  ${key('c')} cut/heal the link  ${key('d')} partner-down`,
+    `      ${key('n')} 50 new clients    ${key('r')} all renew        ${key('q')} quit`,
   ];
   return lines;
 }
@@ -79,7 +82,7 @@ function box(server: ServerView): string[] {
   const filled = total === 0 ? 0 : Math.round((server.inUse / total) * BAR_WIDTH);
   const mark = server.isRunning ? (server.state === 'Normal' ? green('●') : yellow('●')) : red('✗');
   return [
-    `┌─ ${mark} ${bold(server.name.padEnd(8))} ${'─'.repeat(22)}┐`,
+    `┌─ ${mark} ${bold(server.name.padEnd(8))} ${'─'.repeat(23)}┐`,
     row(`state   ${server.isRunning ? server.state : 'not running'}`),
     row(`answers ${server.ackedHere} (${server.acksPerSec.toFixed(0)}/s)`),
     row(`leases  ${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`),

@@ -56,18 +56,45 @@ export class ServerProcess {
 
   async start(): Promise<void> {
     const { options } = this;
-    const args = ['--enable-source-maps', fileURLToPath(new URL('../src/main.js', import.meta.url)), 'serve', '--name', options.name, '--data-dir', options.dataDirectory];
-    args.push('--partner-address', options.partnerAddress, '--partner-port', String(this.partnerPort), '--rest-address', options.restAddress ?? '127.0.0.1', '--rest-port', '0');
-    if (options.relayOnly !== undefined) args.push('--relay-only', this.dhcpPort === 0 ? options.relayOnly : `${options.relayOnly.split(':')[0]}:${this.dhcpPort}`);
+    const args = [
+      '--enable-source-maps',
+      fileURLToPath(new URL('../src/main.js', import.meta.url)),
+      'serve',
+      '--name',
+      options.name,
+      '--data-dir',
+      options.dataDirectory,
+    ];
+    args.push(
+      '--partner-address',
+      options.partnerAddress,
+      '--partner-port',
+      String(this.partnerPort),
+      '--rest-address',
+      options.restAddress ?? '127.0.0.1',
+      '--rest-port',
+      '0',
+    );
+    if (options.relayOnly !== undefined)
+      args.push(
+        '--relay-only',
+        this.dhcpPort === 0 ? options.relayOnly : `${options.relayOnly.split(':')[0]}:${this.dhcpPort}`,
+      );
     for (const name of options.interfaces ?? []) args.push('--interface', name);
     if (options.drills === true) args.push('--drills');
     const [command = process.execPath, ...before] = [...(options.prefix ?? []), process.execPath];
-    const child = spawn(command, [...before, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.environment } });
+    const child = spawn(command, [...before, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.environment },
+    });
     this.#child = child;
     this.#exited = new Promise((resolve) => child.once('exit', (status) => resolve(status)));
     createInterface({ input: child.stderr }).on('line', (line) => this.#note(line));
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${options.name} was not ready in time\n${this.lines.join('\n')}`)), READY_MS);
+      const timer = setTimeout(
+        () => reject(new Error(`${options.name} was not ready in time\n${this.lines.join('\n')}`)),
+        READY_MS,
+      );
       createInterface({ input: child.stdout }).on('line', (line) => {
         this.#note(line);
         if (this.#takeReady(line)) {
@@ -116,7 +143,8 @@ export class ServerProcess {
   /** The same, and the value, which the caller knows the shape of; a refusal throws its text. */
   async ask<T = unknown>(path: string, body: unknown = {}): Promise<T> {
     const answer = await this.call(path, body);
-    if (answer.status !== 200) throw new Error(`${this.options.name} ${path}: ${answer.body['code']}: ${answer.body['detail']}`);
+    if (answer.status !== 200)
+      throw new Error(`${this.options.name} ${path}: ${answer.body['code']}: ${answer.body['detail']}`);
     return answer.body['value'] as T;
   }
 

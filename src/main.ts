@@ -54,7 +54,10 @@ async function serve(options: ServeOptions): Promise<void> {
     ...(options.drills ? { drills: { cut: () => server.setCut(true), heal: () => server.setCut(false) } } : {}),
   });
   const restUrl = `http://${options.restAddress}:${door.port}`;
-  await writePrivateText(join(directories.stateDirectory, 'running.json'), JSON.stringify({ restUrl, pid: process.pid }));
+  await writePrivateText(
+    join(directories.stateDirectory, 'running.json'),
+    JSON.stringify({ restUrl, pid: process.pid }),
+  );
   let isEnding = false;
   const end = () => {
     if (isEnding) return;
@@ -69,7 +72,12 @@ async function serve(options: ServeOptions): Promise<void> {
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
-  server.log.info('ready', { restUrl, partnerPort: server.doorPort, dhcpPort: server.io.port, key: server.identity.key });
+  server.log.info('ready', {
+    restUrl,
+    partnerPort: server.doorPort,
+    dhcpPort: server.io.port,
+    key: server.identity.key,
+  });
 }
 
 /** Loaded only where it is used: relay-only service needs no native code. */
@@ -81,7 +89,8 @@ async function openAllInterfaces(interfaces: readonly string[] | 'all'): Promise
 function splitAddress(text: string): { address: Ip4; port: number; serverId: Ip4 } {
   const [host = '', port = '67'] = text.split(':');
   const address = parseIp4(host);
-  if (address === undefined || !/^\d{1,5}$/.test(port) || Number(port) > 65535) throw new Error(`--relay-only wants ADDRESS:PORT, not ${text}`);
+  if (address === undefined || !/^\d{1,5}$/.test(port) || Number(port) > 65535)
+    throw new Error(`--relay-only wants ADDRESS:PORT, not ${text}`);
   return { address, port: Number(port), serverId: address };
 }
 

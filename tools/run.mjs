@@ -6,5 +6,8 @@ import { build, root, setup } from './setup.mjs';
 const [program = '', ...args] = process.argv.slice(2);
 setup();
 build();
-const done = spawnSync(process.execPath, ['--enable-source-maps', join(root, program), ...args], { cwd: root, stdio: 'inherit' });
+const done = spawnSync(process.execPath, ['--enable-source-maps', join(root, program), ...args], {
+  cwd: root,
+  stdio: 'inherit',
+});
 process.exit(done.status ?? 1);

@@ -15,7 +15,9 @@ export function setup() {
     console.error(`Twinlease needs Node ${NODE_MIN.join('.')} or later; this is ${process.versions.node}.`);
     process.exit(2);
   }
-  const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const marker = join(root, 'node_modules', '.twinlease-lock');
   if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return;
   console.error('Installing the pinned dependencies (npm ci) ...');
@@ -32,10 +34,14 @@ export function setup() {
 
 /** Compiles to dist/. Type errors are printed and end the command. */
 export function build() {
-  const done = spawnSync(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const done = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'],
+    {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
   if (done.status !== 0) process.exit(done.status ?? 1);
 }
 

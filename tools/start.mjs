@@ -5,7 +5,11 @@ import { build, root, setup } from './setup.mjs';
 
 setup();
 build();
-const demo = spawn(process.execPath, ['--enable-source-maps', join(root, 'dist', 'demo', 'main.js'), ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+const demo = spawn(
+  process.execPath,
+  ['--enable-source-maps', join(root, 'dist', 'demo', 'main.js'), ...process.argv.slice(2)],
+  { cwd: root, stdio: 'inherit' },
+);
 // The demonstration ends its servers itself; it hears the terminal's own signals.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => demo.kill(signal));
 demo.on('close', (status) => process.exit(status ?? 1));

@@ -16,7 +16,14 @@ if (files.length === 0) {
 }
 const runner = spawn(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-reporter=tap', '--test-reporter-destination=stdout', ...files],
+  [
+    '--enable-source-maps',
+    '--test',
+    '--test-concurrency=2',
+    '--test-reporter=tap',
+    '--test-reporter-destination=stdout',
+    ...files,
+  ],
   { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
 );
 const totals = { pass: 0, fail: 0, skipped: 0, cancelled: 0 };
@@ -45,10 +52,16 @@ function takeLine(line) {
 }
 runner.on('close', (status) => {
   for (const skip of skips) console.log(`skipped: ${skip}`);
-  const failed = totals.fail + totals.cancelled + (lintStatus === 0 ? 0 : 1) + (status !== 0 && totals.fail + totals.cancelled === 0 ? 1 : 0);
+  const failed =
+    totals.fail +
+    totals.cancelled +
+    (lintStatus === 0 ? 0 : 1) +
+    (status !== 0 && totals.fail + totals.cancelled === 0 ? 1 : 0);
   const skippedInCi = process.env['CI'] === 'true' && totals.skipped > 0;
   if (skippedInCi) console.log('Skips are failures where CI=true.');
-  console.log(`${totals.pass} passed, ${failed + (skippedInCi ? totals.skipped : 0)} failed, ${totals.skipped} skipped`);
+  console.log(
+    `${totals.pass} passed, ${failed + (skippedInCi ? totals.skipped : 0)} failed, ${totals.skipped} skipped`,
+  );
   process.exit(failed > 0 || skippedInCi || totals.pass === 0 ? 1 : 0);
 });
 

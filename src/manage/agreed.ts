@@ -40,7 +40,10 @@ export function agreedRecord(control: Control, after: Config, body: ChangeBody):
     }
     case 'remove-scopes': {
       const left = relationshipOf(after, body.name)?.scopeIds ?? [];
-      return agreedRecordOf(body.id, Object.fromEntries(Object.entries(present).filter(([scopeId]) => left.includes(scopeId))));
+      return agreedRecordOf(
+        body.id,
+        Object.fromEntries(Object.entries(present).filter(([scopeId]) => left.includes(scopeId))),
+      );
     }
     case 'remove-relationship':
       return { id: agreedId(body.id), state: 'forgotten', body: '' };

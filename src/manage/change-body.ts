@@ -9,9 +9,16 @@ import type { Config, ProtocolRole, Relationship, RelationshipMode, Scope, Tombs
 import { parseScope } from '../core/config/schema.ts';
 import { faultProblem } from '../core/problems/config-faults.ts';
 import type { Problem } from '../core/problems/problem.ts';
-import { type Ip4, parseIp4 } from '../wire/units.ts';
 import type { ConfigChange } from '../server/control.ts';
-import { clashingDefinitions, relationshipOf, relationshipOfScope, type SharedScope, scopeOf, withShared } from './shared-config.ts';
+import { type Ip4, parseIp4 } from '../wire/units.ts';
+import {
+  clashingDefinitions,
+  relationshipOf,
+  relationshipOfScope,
+  type SharedScope,
+  scopeOf,
+  withShared,
+} from './shared-config.ts';
 
 /** Relationships of one server at most, as on Windows (management specification 1.7). */
 export const RELATIONSHIPS_MAX = 31;
@@ -81,8 +88,22 @@ export const changeBodySchema = z.discriminatedUnion('kind', [
    * `isDrained`: the participant's last updates reached the coordinator, so its addresses are free at once. Otherwise they wait
    * under a tombstone.
    */
-  z.strictObject({ kind: z.literal('remove-relationship'), name, id, scopeIds: addresses, isDrained: z.boolean(), at: z.int() }),
-  z.strictObject({ kind: z.literal('remove-scopes'), name, id, scopeIds: addresses, isDrained: z.boolean(), at: z.int() }),
+  z.strictObject({
+    kind: z.literal('remove-relationship'),
+    name,
+    id,
+    scopeIds: addresses,
+    isDrained: z.boolean(),
+    at: z.int(),
+  }),
+  z.strictObject({
+    kind: z.literal('remove-scopes'),
+    name,
+    id,
+    scopeIds: addresses,
+    isDrained: z.boolean(),
+    at: z.int(),
+  }),
 ]);
 export type ChangeBody = z.infer<typeof changeBodySchema>;
 
@@ -133,7 +154,9 @@ function applyKind(config: Config, body: ChangeBody, context: ApplyContext): App
 /** The locks that a change holds on both servers until it has ended. */
 export function locksOf(body: ChangeBody): string[] {
   const scopeIds =
-    body.kind === 'add-relationship' || body.kind === 'add-scopes' ? body.scopes.map((shared) => shared.scope.scopeId) : [];
+    body.kind === 'add-relationship' || body.kind === 'add-scopes'
+      ? body.scopes.map((shared) => shared.scope.scopeId)
+      : [];
   return [`relationship/${body.name}`, ...scopeIds.map((scopeId) => `scope/${scopeId}`)];
 }
 
@@ -147,7 +170,8 @@ function addRelationship(config: Config, body: BodyOf<'add-relationship'>, conte
   }
   const taken = firstShared(config, body.scopes);
   if (taken !== undefined) return bad('failover/scope-in-relationship', { server, ...taken }, taken.scopeId);
-  if (relationshipOf(config, body.name) !== undefined) return bad('failover/name-taken', { server, name: body.name }, body.name);
+  if (relationshipOf(config, body.name) !== undefined)
+    return bad('failover/name-taken', { server, name: body.name }, body.name);
   const missing = scopesWrong(config, body.scopes, context);
   if (missing !== undefined) return { kind: 'bad', problem: missing };
   const isCoordinator = context.side === 'coordinator';
@@ -180,7 +204,8 @@ function addScopes(config: Config, body: BodyOf<'add-scopes'>, context: ApplyCon
   const relationship = relationshipOf(config, body.name);
   if (relationship === undefined || relationship.id !== body.id) return unknownRelationship(body, context);
   const taken = firstShared(config, body.scopes);
-  if (taken !== undefined) return bad('failover/scope-in-relationship', { server: context.serverName, ...taken }, taken.scopeId);
+  if (taken !== undefined)
+    return bad('failover/scope-in-relationship', { server: context.serverName, ...taken }, taken.scopeId);
   const wrong = scopesWrong(config, body.scopes, context);
   if (wrong !== undefined) return { kind: 'bad', problem: wrong };
   const isCoordinator = context.side === 'coordinator';
@@ -256,7 +281,11 @@ function staying(
   removal: { readonly isDrained: boolean; readonly at: number },
 ): Omit<Extract<Applied, { kind: 'ok' }>, 'what'> {
   if (removal.isDrained) {
-    return { kind: 'ok', config, entering: { given: scopeIds.map((scopeId) => ({ scopeId: address32(scopeId), owner: 'free' })) } };
+    return {
+      kind: 'ok',
+      config,
+      entering: { given: scopeIds.map((scopeId) => ({ scopeId: address32(scopeId), owner: 'free' })) },
+    };
   }
   const tombstones = [...config.tombstones, tombstoneOf(relationship, scopeIds, removal.at)];
   return { kind: 'ok', config: { ...config, tombstones }, entering: {} };

@@ -115,7 +115,14 @@ export class Changes {
     this.#by.set(id, wanted.by);
     if (wanted.secret !== undefined) this.#secrets.set(id, wanted.secret);
     const startedAt = this.#control.now().wallAt;
-    const change: Change = { id, relationship: body.name, locks: locksOf(body), partnerKey: partner.key, startedAt, body };
+    const change: Change = {
+      id,
+      relationship: body.name,
+      locks: locksOf(body),
+      partnerKey: partner.key,
+      startedAt,
+      body,
+    };
     const result = await new Promise<EndResult>((resolve) => {
       this.#operators.set(id, resolve);
       this.#input({ kind: 'begin', change, wins: this.#wins(body.name, partner.key) });
@@ -139,7 +146,11 @@ export class Changes {
   /** What a prepare would answer now, without promising anything. */
   check(partnerKey: string, body: ChangeBody): Problem | undefined {
     if (this.#machine.holderOf(locksOf(body)) !== undefined) return this.busy(body.name);
-    const applied = this.#apply(this.#control.revision().config, body, { side: 'participant', partnerKey, secretRef: null });
+    const applied = this.#apply(this.#control.revision().config, body, {
+      side: 'participant',
+      partnerKey,
+      secretRef: null,
+    });
     return applied.kind === 'bad' ? applied.problem : undefined;
   }
 
@@ -205,13 +216,19 @@ export class Changes {
         this.#later(this.#ask(effect.partnerKey, effect.call));
         return;
       case 'hold':
-        this.#later(this.#hold(effect.stored).then((result) => ({ kind: 'held', id: effect.stored.change.id, result })));
+        this.#later(
+          this.#hold(effect.stored).then((result) => ({ kind: 'held', id: effect.stored.change.id, result })),
+        );
         return;
       case 'release':
-        this.#later(this.#release(effect.stored, effect.keep).then(() => ({ kind: 'released', id: effect.stored.change.id })));
+        this.#later(
+          this.#release(effect.stored, effect.keep).then(() => ({ kind: 'released', id: effect.stored.change.id })),
+        );
         return;
       case 'revise':
-        this.#later(this.#revise(effect.stored).then((result) => ({ kind: 'revised', id: effect.stored.change.id, result })));
+        this.#later(
+          this.#revise(effect.stored).then((result) => ({ kind: 'revised', id: effect.stored.change.id, result })),
+        );
         return;
       case 'forget':
         this.#extras.delete(effect.id);
@@ -283,7 +300,9 @@ export class Changes {
         await this.#control.saveTransactions([recordOf(stored, extra)]);
         return { kind: 'ok' };
       }
-      const silenced = leavingScopes(revision.config, body).filter((id) => scopeOf(revision.config, id)?.state === 'Active');
+      const silenced = leavingScopes(revision.config, body).filter(
+        (id) => scopeOf(revision.config, id)?.state === 'Active',
+      );
       this.#extras.set(change.id, { ...extra, silenced });
       const outcome = await this.#control.changeConfig({
         base: revision.number,
@@ -347,7 +366,10 @@ export class Changes {
         config: applied.config,
         transaction: change.id,
         ...applied.entering,
-        transactions: [recordOf({ ...stored, state: 'committed' }, extra), ...this.#sideRecords(applied.config, body, stored.side)],
+        transactions: [
+          recordOf({ ...stored, state: 'committed' }, extra),
+          ...this.#sideRecords(applied.config, body, stored.side),
+        ],
       });
       if (outcome.kind === 'ok') return { kind: 'ok' };
       if (outcome.kind === 'bad') return { kind: 'refused', problem: outcome.problems[0] ?? this.busy(body.name) };
@@ -362,7 +384,11 @@ export class Changes {
     if (agreed !== undefined) records.push(agreed);
     if (side === 'coordinator' && 'isDrained' in body && !body.isDrained) {
       // The participant was silenced before it voted, so it needs no notice of the tombstone.
-      records.push({ id: heardId(body.id, body.at), state: 'committed', body: JSON.stringify({ kind: 'heard', at: body.at }) });
+      records.push({
+        id: heardId(body.id, body.at),
+        state: 'committed',
+        body: JSON.stringify({ kind: 'heard', at: body.at }),
+      });
     }
     return records;
   }
@@ -372,7 +398,9 @@ export class Changes {
   }
 
   #byOf(change: Change): string {
-    return this.#by.get(change.id) ?? `partner ${partnerByKey(this.#control, change.partnerKey)?.name ?? change.partnerKey}`;
+    return (
+      this.#by.get(change.id) ?? `partner ${partnerByKey(this.#control, change.partnerKey)?.name ?? change.partnerKey}`
+    );
   }
 
   /** The primary's change goes first; of two servers that are about to make a relationship, the one with the lower key. */
@@ -385,7 +413,11 @@ export class Changes {
   #named(found: Problem): Problem {
     const key = found.slots['partner'];
     const partner = typeof key === 'string' ? partnerByKey(this.#control, key) : undefined;
-    const slots = { server: this.#control.serverName, ...found.slots, ...(partner === undefined ? {} : { partner: partner.name }) };
+    const slots = {
+      server: this.#control.serverName,
+      ...found.slots,
+      ...(partner === undefined ? {} : { partner: partner.name }),
+    };
     return { ...found, slots };
   }
 }
@@ -416,7 +448,11 @@ function bodyOf(change: Change): ChangeBody {
   return change.body as ChangeBody;
 }
 
-function readAnswer(control: Control, partner: Partner, answer: Awaited<ReturnType<Control['callPartner']>>): AskAnswer {
+function readAnswer(
+  control: Control,
+  partner: Partner,
+  answer: Awaited<ReturnType<Control['callPartner']>>,
+): AskAnswer {
   if (answer.kind === 'unreachable') return { kind: 'nobody', why: answer.why };
   if (answer.kind === 'failed') {
     const isStranger = answer.problem.code === 'pair/not-introduced';
@@ -434,7 +470,10 @@ function leavingScopes(config: Config, body: ChangeBody): readonly string[] {
 }
 
 function withState(config: Config, scopeIds: readonly string[], state: 'Active' | 'Inactive'): Config {
-  return { ...config, scopes: config.scopes.map((scope) => (scopeIds.includes(scope.scopeId) ? { ...scope, state } : scope)) };
+  return {
+    ...config,
+    scopes: config.scopes.map((scope) => (scopeIds.includes(scope.scopeId) ? { ...scope, state } : scope)),
+  };
 }
 
 /** Whether a local change alters the relationship itself or one of its scopes. */

@@ -22,7 +22,9 @@ const FAULTS_MAX = 20;
 
 const applyParams = z.strictObject({
   ...params.common,
-  Config: z.record(z.string(), z.unknown()).describe('Sections of a configuration as `config show` gives them, with their revision.'),
+  Config: z
+    .record(z.string(), z.unknown())
+    .describe('Sections of a configuration as `config show` gives them, with their revision.'),
   Base: z.int().min(1).nullish().describe('Revision that it was made from, where the configuration does not say it.'),
   Prune: params.flag.describe('Relationships and reservations that the file lacks go.'),
   Force: params.flag.describe('Scopes that the file lacks go even when clients hold their addresses.'),
@@ -38,11 +40,15 @@ export const applyConfig = defineOperation({
   run: apply,
 });
 
-async function apply(context: OperationContext, given: z.infer<typeof applyParams>): Promise<Outcome<{ Revision: number } | WhatIfReport>> {
+async function apply(
+  context: OperationContext,
+  given: z.infer<typeof applyParams>,
+): Promise<Outcome<{ Revision: number } | WhatIfReport>> {
   const { control } = context;
   const stated = given.Config['revision'];
   const base = given.Base ?? (typeof stated === 'number' ? stated : undefined);
-  if (base === undefined) return failed(invalid('Base', 'the revision that the configuration was made from is not given'));
+  if (base === undefined)
+    return failed(invalid('Base', 'the revision that the configuration was made from is not given'));
   const stale = staleness(control, base);
   if (stale !== undefined) return failed(stale);
   const read = namedSections(control, given.Config);
@@ -50,7 +56,9 @@ async function apply(context: OperationContext, given: z.infer<typeof applyParam
   const present = control.revision().config;
   const obstacle = fileObstacle(control, present, read.config, given);
   if (obstacle !== undefined) return failed(obstacle);
-  const leaving = present.relationships.filter((one) => !read.config.relationships.some((other) => other.name === one.name));
+  const leaving = present.relationships.filter(
+    (one) => !read.config.relationships.some((other) => other.name === one.name),
+  );
   const lines: string[] = [];
   for (const { name } of leaving) {
     const removed = await removeFailover.run(context, { Name: [name], Force: false });
@@ -63,7 +71,9 @@ async function apply(context: OperationContext, given: z.infer<typeof applyParam
   const outcome = await changeLocally(context, 'configuration file applied', (config) => {
     const moved = staleness(control, from);
     if (moved !== undefined) return { kind: 'bad', problems: [moved] };
-    const relationships = context.whatIf ? config.relationships.filter((one) => !leaving.includes(one)) : config.relationships;
+    const relationships = context.whatIf
+      ? config.relationships.filter((one) => !leaving.includes(one))
+      : config.relationships;
     const after: Config = { ...by, relationships, tombstones: config.tombstones };
     const wrong = scopeObstacle(control, config, after, given.Force === true);
     return wrong === undefined ? { kind: 'ok', config: after } : { kind: 'bad', problems: [wrong] };

@@ -23,7 +23,10 @@ export const showConfig = defineOperation({
   name: 'config.show',
   summary: 'Shows the configuration in the form in which it can be applied again.',
   examples: ['twinlease config show --json > config.json', 'twinlease config show --revision 7'],
-  params: z.strictObject({ ...params.common, Revision: revisionNumber.nullish().describe('The one in force when left out.') }),
+  params: z.strictObject({
+    ...params.common,
+    Revision: revisionNumber.nullish().describe('The one in force when left out.'),
+  }),
   result: z.looseObject({ revision: z.int() }),
   changes: false,
   run: async ({ control }, given) => {
@@ -37,12 +40,26 @@ export const configHistory = defineOperation({
   summary: 'Shows the revisions of the configuration: who made them, when, and what was changed.',
   examples: ['twinlease config history'],
   params: z.strictObject(params.common),
-  result: z.array(z.object({ Revision: z.int(), MadeAt: z.int(), By: z.string(), What: z.string(), Transaction: z.string().nullable() })),
+  result: z.array(
+    z.object({
+      Revision: z.int(),
+      MadeAt: z.int(),
+      By: z.string(),
+      What: z.string(),
+      Transaction: z.string().nullable(),
+    }),
+  ),
   changes: false,
   run: async ({ control }) => {
     const revisions = await control.history();
     return succeeded(
-      revisions.map((one) => ({ Revision: one.number, MadeAt: one.madeAt, By: one.by, What: one.what, Transaction: one.transaction })),
+      revisions.map((one) => ({
+        Revision: one.number,
+        MadeAt: one.madeAt,
+        By: one.by,
+        What: one.what,
+        Transaction: one.transaction,
+      })),
     );
   },
 });
@@ -64,7 +81,9 @@ export const diff = defineOperation({
     From: revisionNumber.nullish().describe('Revision to compare from.'),
     To: revisionNumber.nullish().describe('Revision to compare with; the one in force when left out.'),
     Config: z.record(z.string(), z.unknown()).nullish().describe('A configuration to compare with what is in force.'),
-    Relationship: params.optionalText.describe('Compares its scopes with the partner’s. All relationships when nothing is given.'),
+    Relationship: params.optionalText.describe(
+      'Compares its scopes with the partner’s. All relationships when nothing is given.',
+    ),
   }),
   result: z.array(differenceSchema),
   changes: false,
@@ -72,7 +91,9 @@ export const diff = defineOperation({
     if (given.Config != null) {
       const present = control.revision().config;
       const read = namedSections(control, given.Config);
-      return read.kind === 'bad' ? failed(...read.problems) : succeeded(diffConfig(present, read.config).map(differenceObject));
+      return read.kind === 'bad'
+        ? failed(...read.problems)
+        : succeeded(diffConfig(present, read.config).map(differenceObject));
     }
     if (given.From == null && given.To == null) return await diffWithPartners(control, given.Relationship ?? undefined);
     const from = await configAt(control, given.From ?? undefined);
@@ -140,9 +161,11 @@ type ConfigAt =
 
 async function configAt(control: Control, number: number | undefined): Promise<ConfigAt> {
   const present = control.revision();
-  if (number === undefined || number === present.number) return { kind: 'ok', number: present.number, config: present.config };
+  if (number === undefined || number === present.number)
+    return { kind: 'ok', number: present.number, config: present.config };
   const revision = await control.readRevision(number);
-  if (revision === undefined) return { kind: 'bad', problem: problem(control, 'config/unknown-revision', { number }, String(number)) };
+  if (revision === undefined)
+    return { kind: 'bad', problem: problem(control, 'config/unknown-revision', { number }, String(number)) };
   return { kind: 'ok', number, config: revision.config };
 }
 
@@ -161,7 +184,11 @@ async function diffWithPartners(control: Control, name: string | undefined): Pro
     if (name !== undefined && relationship.name !== name) continue;
     const partner = partnerByKey(control, relationship.partnerKey);
     if (partner === undefined) continue;
-    const call = { method: 'config.read', params: { name: relationship.name, id: relationship.id }, answer: readSchema };
+    const call = {
+      method: 'config.read',
+      params: { name: relationship.name, id: relationship.id },
+      answer: readSchema,
+    };
     const answer = await callPartner(control, partner, call);
     if (answer.kind === 'failed') {
       errors.push(answer.problem);
@@ -170,7 +197,9 @@ async function diffWithPartners(control: Control, name: string | undefined): Pro
     const theirs = new Map(answer.value.scopes.map((one) => [one.scopeId, one.shared ?? undefined]));
     for (const scopeId of relationship.scopeIds) {
       const changes = scopeDiff(sharedScope(config, scopeId), theirs.get(scopeId));
-      differences.push(...changes.map((change) => ({ ...differenceObject(change), Path: `${scopeId} ${change.path}` })));
+      differences.push(
+        ...changes.map((change) => ({ ...differenceObject(change), Path: `${scopeId} ${change.path}` })),
+      );
     }
   }
   return differences.length === 0 && errors.length > 0 ? failed(...errors) : succeeded(differences, [], errors);

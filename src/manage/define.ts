@@ -4,8 +4,8 @@
  */
 import type { z } from 'zod';
 import type { Problem } from '../core/problems/problem.ts';
-import { parseIp4 } from '../wire/units.ts';
 import type { Caller, Control } from '../server/control.ts';
+import { parseIp4 } from '../wire/units.ts';
 import { failed, type Operation, type OperationContext, type Outcome, type WhatIfReport } from './operation.ts';
 import { invalid, problem } from './problems.ts';
 
@@ -124,6 +124,9 @@ export function isOwnName(control: Control, name: string): boolean {
 function withoutSecrets(params: unknown): unknown {
   if (typeof params !== 'object' || params === null) return params;
   return Object.fromEntries(
-    Object.entries(params).map(([name, value]) => [name, /secret|code$/i.test(name) && value != null ? '(hidden)' : value]),
+    Object.entries(params).map(([name, value]) => [
+      name,
+      /secret|code$/i.test(name) && value != null ? '(hidden)' : value,
+    ]),
   );
 }

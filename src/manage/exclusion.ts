@@ -41,10 +41,14 @@ export const addExclusion = defineOperation({
     const what = `exclusion ${range.start} to ${range.end} added to scope ${scopeId}`;
     const outcome = await changeLocally(context, what, (config) => {
       const scope = scopeOf(config, scopeId);
-      if (scope === undefined) return { kind: 'bad', problems: [problem(context.control, 'scope/unknown', { scopeId }, scopeId)] };
+      if (scope === undefined)
+        return { kind: 'bad', problems: [problem(context.control, 'scope/unknown', { scopeId }, scopeId)] };
       const fault = rangeFault(scope, range);
       if (fault !== undefined) {
-        return { kind: 'bad', problems: [problem(context.control, 'scope/invalid-range', { scopeId, ...range, why: fault }, range.start)] };
+        return {
+          kind: 'bad',
+          problems: [problem(context.control, 'scope/invalid-range', { scopeId, ...range, why: fault }, range.start)],
+        };
       }
       return { kind: 'ok', config: replaceScope(config, { ...scope, exclusions: [...scope.exclusions, range] }) };
     });
@@ -65,7 +69,10 @@ export const getExclusion = defineOperation({
   run: async ({ control }, given) => {
     const { config } = control.revision();
     const all = config.scopes.map((scope) => scope.scopeId);
-    const ids = given.ScopeId == null || given.ScopeId.length === 0 ? { kind: 'ok' as const, scopeIds: all } : readScopeIds(given.ScopeId);
+    const ids =
+      given.ScopeId == null || given.ScopeId.length === 0
+        ? { kind: 'ok' as const, scopeIds: all }
+        : readScopeIds(given.ScopeId);
     if (ids.kind === 'bad') return failed(ids.problem);
     const { known, errors } = splitKnown(control, config, ids.scopeIds);
     const found = known.flatMap((scope) => scope.exclusions.map((range) => exclusionObject(scope.scopeId, range)));
@@ -91,10 +98,14 @@ export const removeExclusion = defineOperation({
     const ids = readScopeIds([given.ScopeId]);
     if (ids.kind === 'bad') return failed(ids.problem);
     const scopeId = ids.scopeIds[0] ?? given.ScopeId;
-    if ((given.StartRange == null) !== (given.EndRange == null)) return failed(invalid('EndRange', 'both ends of the range are needed'));
-    const range = given.StartRange == null || given.EndRange == null ? undefined : { start: given.StartRange, end: given.EndRange };
+    if ((given.StartRange == null) !== (given.EndRange == null))
+      return failed(invalid('EndRange', 'both ends of the range are needed'));
+    const range =
+      given.StartRange == null || given.EndRange == null ? undefined : { start: given.StartRange, end: given.EndRange };
     const before = scopeOf(context.control.revision().config, scopeId);
-    const outcome = await changeLocally(context, `exclusions removed from scope ${scopeId}`, (config) => without(context, config, scopeId, range));
+    const outcome = await changeLocally(context, `exclusions removed from scope ${scopeId}`, (config) =>
+      without(context, config, scopeId, range),
+    );
     if (outcome.kind === 'failed') return outcome;
     if (outcome.kind === 'what-if') return succeeded({ whatIf: outcome.lines });
     if (given.PassThru !== true) return succeeded(null);
@@ -106,10 +117,14 @@ export const removeExclusion = defineOperation({
 function without(context: OperationContext, config: Config, scopeId: string, range: AddressRange | undefined) {
   const { control } = context;
   const scope = scopeOf(config, scopeId);
-  if (scope === undefined) return { kind: 'bad' as const, problems: [problem(control, 'scope/unknown', { scopeId }, scopeId)] };
+  if (scope === undefined)
+    return { kind: 'bad' as const, problems: [problem(control, 'scope/unknown', { scopeId }, scopeId)] };
   const exclusions = range === undefined ? [] : scope.exclusions.filter((one) => !isSame(one, range));
   if (range !== undefined && exclusions.length === scope.exclusions.length) {
-    return { kind: 'bad' as const, problems: [problem(control, 'exclusion/unknown', { scopeId, ...range }, range.start)] };
+    return {
+      kind: 'bad' as const,
+      problems: [problem(control, 'exclusion/unknown', { scopeId, ...range }, range.start)],
+    };
   }
   return { kind: 'ok' as const, config: replaceScope(config, { ...scope, exclusions }) };
 }
@@ -119,10 +134,14 @@ function wrongAddress(range: AddressRange): Problem | undefined {
   return parseIp4(range.end) === undefined ? invalid('EndRange', 'it is not an address') : undefined;
 }
 
-function rangeFault(scope: { startRange: string; endRange: string; exclusions: readonly AddressRange[] }, range: AddressRange): string | undefined {
+function rangeFault(
+  scope: { startRange: string; endRange: string; exclusions: readonly AddressRange[] },
+  range: AddressRange,
+): string | undefined {
   const [first, last] = [parseIp4(range.start) ?? 0, parseIp4(range.end) ?? 0];
   if (first > last) return 'its end is before its start';
-  if (first < (parseIp4(scope.startRange) ?? 0) || last > (parseIp4(scope.endRange) ?? 0)) return 'it is not within the range of the scope';
+  if (first < (parseIp4(scope.startRange) ?? 0) || last > (parseIp4(scope.endRange) ?? 0))
+    return 'it is not within the range of the scope';
   const meets = scope.exclusions.some((one) => (parseIp4(one.start) ?? 0) <= last && (parseIp4(one.end) ?? 0) >= first);
   return meets ? 'it meets an exclusion that is there already' : undefined;
 }

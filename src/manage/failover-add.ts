@@ -30,7 +30,9 @@ const shared = {
   Name: params.text.describe('Name of the relationship, the same on both servers.'),
   PartnerServer: params.text.describe('Name or address of the other server, which was introduced to this one.'),
   ScopeId: params.scopeIds,
-  MaxClientLeadTime: params.seconds.nullish().describe('Longest that a lease may outrun what the partner knows; 3600 s.'),
+  MaxClientLeadTime: params.seconds
+    .nullish()
+    .describe('Longest that a lease may outrun what the partner knows; 3600 s.'),
   AutoStateTransition: params.flag.describe('Takes the partner for down by itself after StateSwitchInterval.'),
   StateSwitchInterval: params.seconds.nullish(),
   Force: params.force,
@@ -119,11 +121,14 @@ async function add(context: OperationContext, wanted: Wanted): Promise<Outcome<z
   const made = await runTogether(context, together);
   if (made.kind === 'failed') return made;
   const relationship = relationshipOf(control.revision().config, wanted.Name);
-  const value = wanted.PassThru === true && relationship !== undefined ? await failoverObject(control, relationship) : null;
+  const value =
+    wanted.PassThru === true && relationship !== undefined ? await failoverObject(control, relationship) : null;
   return succeeded(value, made.warnings);
 }
 
-type LocalCheck = { readonly kind: 'ok'; readonly scopes: readonly Scope[] } | { readonly kind: 'bad'; readonly problem: Problem };
+type LocalCheck =
+  | { readonly kind: 'ok'; readonly scopes: readonly Scope[] }
+  | { readonly kind: 'bad'; readonly problem: Problem };
 
 function checkLocally(context: OperationContext, wanted: Wanted): LocalCheck {
   const { control } = context;
@@ -136,20 +141,24 @@ function checkLocally(context: OperationContext, wanted: Wanted): LocalCheck {
   const missing = errors[0];
   if (missing !== undefined) return bad(missing);
   const bootp = known.find((scope) => scope.type === 'Bootp');
-  if (bootp !== undefined) return bad(problem(control, 'failover/bootp-scope', { scopeId: bootp.scopeId }, bootp.scopeId));
+  if (bootp !== undefined)
+    return bad(problem(control, 'failover/bootp-scope', { scopeId: bootp.scopeId }, bootp.scopeId));
   if (wanted.Name.length > NAME_UNITS_MAX) {
     return bad(problem(control, 'failover/name-too-long', { length: wanted.Name.length, max: NAME_UNITS_MAX }, 'Name'));
   }
   // What counts is what the call names; unknown scopes were refused before.
   if (wanted.ScopeId.length > ADD_SCOPES_MAX) {
-    return bad(problem(control, 'failover/too-many-scopes', { count: wanted.ScopeId.length, max: ADD_SCOPES_MAX }, 'ScopeId'));
+    return bad(
+      problem(control, 'failover/too-many-scopes', { count: wanted.ScopeId.length, max: ADD_SCOPES_MAX }, 'ScopeId'),
+    );
   }
   if (config.relationships.length >= RELATIONSHIPS_MAX) {
     return bad(problem(control, 'failover/too-many-relationships', { max: RELATIONSHIPS_MAX }));
   }
   for (const { scopeId } of known) {
     const other = relationshipOfScope(config, scopeId);
-    if (other !== undefined) return bad(problem(control, 'failover/scope-in-relationship', { scopeId, name: other.name }, scopeId));
+    if (other !== undefined)
+      return bad(problem(control, 'failover/scope-in-relationship', { scopeId, name: other.name }, scopeId));
   }
   if (relationshipOf(config, wanted.Name) !== undefined) {
     return bad(problem(control, 'failover/name-taken', { name: wanted.Name }, wanted.Name));
@@ -163,9 +172,12 @@ function wrongParameter(context: OperationContext, wanted: Wanted): Problem | un
   const partner = wanted.PartnerServer.trim();
   if (partner === '' || parseIp4(partner) === 0) return invalid('PartnerServer', 'no server is given');
   // A partner on the same host is a partner when it is called by a name that it was introduced with.
-  if (isOwnName(context.control, partner) && !isPartnerName(context.control, partner)) return invalid('PartnerServer', 'it is this server');
-  if (wanted.percent < 0 || wanted.percent > 100) return invalid(wanted.percentParameter, 'it is not between 0 and 100');
-  if (!['active', 'standby'].includes(wanted.role.toLowerCase())) return invalid('ServerRole', 'it is neither Active nor Standby');
+  if (isOwnName(context.control, partner) && !isPartnerName(context.control, partner))
+    return invalid('PartnerServer', 'it is this server');
+  if (wanted.percent < 0 || wanted.percent > 100)
+    return invalid(wanted.percentParameter, 'it is not between 0 and 100');
+  if (!['active', 'standby'].includes(wanted.role.toLowerCase()))
+    return invalid('ServerRole', 'it is neither Active nor Standby');
   if (wanted.MaxClientLeadTime === 0) return invalid('MaxClientLeadTime', 'it must be more than nothing');
   if (wanted.StateSwitchInterval === 0) return invalid('StateSwitchInterval', 'it must be more than nothing');
   if (wanted.SharedSecret === '') return invalid('SharedSecret', 'it is empty');

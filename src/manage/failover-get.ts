@@ -18,7 +18,10 @@ export const getByName = defineOperation({
   windows: 'PS_DhcpServerv4Failover.GetByName',
   summary: 'Shows failover relationships.',
   examples: ['twinlease failover get', 'twinlease failover get --name rel1 --json'],
-  params: z.strictObject({ ...params.common, Name: params.texts.nullish().describe('All relationships when left out.') }),
+  params: z.strictObject({
+    ...params.common,
+    Name: params.texts.nullish().describe('All relationships when left out.'),
+  }),
   result,
   changes: false,
   run: async ({ control }, given) => {
@@ -53,7 +56,8 @@ export const getByScopeId = defineOperation({
     const outside: Problem[] = [...errors];
     for (const { scopeId } of known) {
       const relationship = relationshipOfScope(config, scopeId);
-      if (relationship === undefined) outside.push(problem(control, 'failover/scope-not-in-relationship', { scopeId }, scopeId));
+      if (relationship === undefined)
+        outside.push(problem(control, 'failover/scope-not-in-relationship', { scopeId }, scopeId));
       else if (!found.has(relationship.name)) found.set(relationship.name, await failoverObject(control, relationship));
     }
     return listed([...found.values()], outside);

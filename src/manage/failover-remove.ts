@@ -22,7 +22,9 @@ import { runTogether, whatIfTogether } from './together.ts';
 const removeParams = z.strictObject({
   ...params.common,
   Name: params.texts,
-  Force: params.flag.describe('Goes ahead without asking, and on this server alone when the partner cannot be reached.'),
+  Force: params.flag.describe(
+    'Goes ahead without asking, and on this server alone when the partner cannot be reached.',
+  ),
   PassThru: params.passThru,
 });
 type RemoveParams = z.infer<typeof removeParams>;
@@ -39,10 +41,14 @@ export const removeFailover = defineOperation({
   run: remove,
 });
 
-async function remove(context: OperationContext, given: RemoveParams): Promise<Outcome<FailoverObject[] | null | WhatIfReport>> {
+async function remove(
+  context: OperationContext,
+  given: RemoveParams,
+): Promise<Outcome<FailoverObject[] | null | WhatIfReport>> {
   const { control } = context;
   const names = [...new Set(given.Name)];
-  if (names.length === 0 || names.some((name) => name.trim() === '')) return failed(invalid('Name', 'no relationship is given'));
+  if (names.length === 0 || names.some((name) => name.trim() === ''))
+    return failed(invalid('Name', 'no relationship is given'));
   const removed: FailoverObject[] = [];
   const errors: Problem[] = [];
   const warnings: Problem[] = [];
@@ -102,7 +108,8 @@ async function removeTogether(
   const body = { kind: 'remove-relationship' as const, name, id, scopeIds: [...scopeIds], isDrained: true, at };
   if (context.whatIf) return await whatIfTogether(context, { partner, body, secret: undefined });
   const drained = await drainPartner(control, partner, relationship);
-  if (!drained.isDrained && !force) return failed(problem(control, 'failover/not-drained', { name, why: drained.why }, name));
+  if (!drained.isDrained && !force)
+    return failed(problem(control, 'failover/not-drained', { name, why: drained.why }, name));
   const wanted = { partner, body: { ...body, isDrained: drained.isDrained }, secret: undefined };
   const made = await runTogether(context, wanted);
   if (made.kind === 'failed') return made;
@@ -112,7 +119,12 @@ async function removeTogether(
 }
 
 /** Design, part 5: local by nature, with a tombstone that the partner hears when it returns. */
-async function removeAlone(context: OperationContext, relationship: Relationship, partner: string, why: string): Promise<Removed> {
+async function removeAlone(
+  context: OperationContext,
+  relationship: Relationship,
+  partner: string,
+  why: string,
+): Promise<Removed> {
   const { control } = context;
   const { name } = relationship;
   const at = control.now().wallAt;
@@ -124,7 +136,11 @@ async function removeAlone(context: OperationContext, relationship: Relationship
     const relationships = config.relationships.filter((one) => one.name !== name);
     return {
       kind: 'ok',
-      config: { ...config, relationships, tombstones: [...config.tombstones, tombstoneOf(present, present.scopeIds, at)] },
+      config: {
+        ...config,
+        relationships,
+        tombstones: [...config.tombstones, tombstoneOf(present, present.scopeIds, at)],
+      },
     };
   });
   if (outcome.kind === 'failed') return outcome;

@@ -20,7 +20,12 @@ import { featuresUsed, readScopeIds, splitKnown } from './scope-list.ts';
 import { relationshipOf, relationshipOfScope, sharedScope } from './shared-config.ts';
 import { runTogether, whatIfTogether } from './together.ts';
 
-const addParams = z.strictObject({ Name: params.text, ScopeId: params.scopeIds, ...params.common, PassThru: params.passThru });
+const addParams = z.strictObject({
+  Name: params.text,
+  ScopeId: params.scopeIds,
+  ...params.common,
+  PassThru: params.passThru,
+});
 const removeParams = z.strictObject({
   ...params.common,
   Name: params.text,
@@ -54,7 +59,10 @@ export const removeFailoverScope = defineOperation({
   run: remove,
 });
 
-async function add(context: OperationContext, given: z.infer<typeof addParams>): Promise<Outcome<Result | WhatIfReport>> {
+async function add(
+  context: OperationContext,
+  given: z.infer<typeof addParams>,
+): Promise<Outcome<Result | WhatIfReport>> {
   const { control } = context;
   const start = readRequest(control, given);
   if (start.kind === 'bad') return failed(start.problem);
@@ -76,7 +84,8 @@ async function add(context: OperationContext, given: z.infer<typeof addParams>):
   if (notNormal !== undefined) return failed(notNormal);
   const scopes = fit.filter(({ scopeId }) => {
     const other = relationshipOfScope(config, scopeId);
-    if (other !== undefined) refused.push(problem(control, 'failover/scope-in-relationship', { scopeId, name: other.name }, scopeId));
+    if (other !== undefined)
+      refused.push(problem(control, 'failover/scope-in-relationship', { scopeId, name: other.name }, scopeId));
     return other === undefined;
   });
   if (scopes.length === 0) return failed(...refused);
@@ -86,12 +95,22 @@ async function add(context: OperationContext, given: z.infer<typeof addParams>):
     kind: 'add-scopes',
     name: relationship.name,
     id: relationship.id,
-    scopes: scopes.map((scope) => ({ scope, definitions: [...(sharedScope(config, scope.scopeId)?.definitions ?? [])] })),
+    scopes: scopes.map((scope) => ({
+      scope,
+      definitions: [...(sharedScope(config, scope.scopeId)?.definitions ?? [])],
+    })),
   };
-  return await finish(context, relationship, body, { features: featuresUsed(scopes), refused, passThru: given.PassThru === true });
+  return await finish(context, relationship, body, {
+    features: featuresUsed(scopes),
+    refused,
+    passThru: given.PassThru === true,
+  });
 }
 
-async function remove(context: OperationContext, given: z.infer<typeof removeParams>): Promise<Outcome<Result | WhatIfReport>> {
+async function remove(
+  context: OperationContext,
+  given: z.infer<typeof removeParams>,
+): Promise<Outcome<Result | WhatIfReport>> {
   const { control } = context;
   const start = readRequest(control, given);
   if (start.kind === 'bad') return failed(start.problem);
@@ -138,7 +157,8 @@ async function finish(
   const { control } = context;
   const { name } = relationship;
   const partner = partnerByKey(control, relationship.partnerKey);
-  if (partner === undefined) return failed(problem(control, 'pair/unknown-partner', { partner: relationship.partnerServer }, name));
+  if (partner === undefined)
+    return failed(problem(control, 'pair/unknown-partner', { partner: relationship.partnerServer }, name));
   const trouble = await partnerTrouble(control, partner, how.features);
   if (trouble !== undefined) return failed(trouble.problem);
   if (context.whatIf) {
@@ -169,9 +189,14 @@ async function drainedBody(
   const { name } = relationship;
   const drained = await drainPartner(control, partner, relationship);
   if (drained.isDrained) return { kind: 'ok', body, warnings: [] };
-  if (!force) return { kind: 'bad', problem: problem(control, 'failover/not-drained', { name, why: drained.why }, name) };
+  if (!force)
+    return { kind: 'bad', problem: problem(control, 'failover/not-drained', { name, why: drained.why }, name) };
   const slots = { name, partner: partner.name, why: drained.why };
-  return { kind: 'ok', body: { ...body, isDrained: false }, warnings: [problem(control, 'failover/removed-undrained', slots, name)] };
+  return {
+    kind: 'ok',
+    body: { ...body, isDrained: false },
+    warnings: [problem(control, 'failover/removed-undrained', slots, name)],
+  };
 }
 
 type Read =
@@ -185,7 +210,10 @@ function readRequest(control: Control, given: { readonly Name: string; readonly 
   const { config } = control.revision();
   // Management specification 1.8: a server without any relationship answers FILE_NOT_FOUND.
   if (config.relationships.length === 0) {
-    return { kind: 'bad', problem: problem(control, 'request/not-found', { object: 'any failover relationship' }, given.Name) };
+    return {
+      kind: 'bad',
+      problem: problem(control, 'request/not-found', { object: 'any failover relationship' }, given.Name),
+    };
   }
   const relationship = relationshipOf(config, given.Name);
   if (relationship !== undefined) return { kind: 'ok', relationship, scopeIds: ids.scopeIds };
@@ -203,7 +231,12 @@ function syncProblem(control: Control, relationship: Relationship): Problem | un
   const { name } = relationship;
   const silent = control.endpointStatus(name)?.silentScopeIds.length ?? 0;
   if (silent === 0) return lockProblem(control, relationship);
-  return problem(control, 'failover/busy', { name, why: `${silent} scopes that were added before still get their leases` }, name);
+  return problem(
+    control,
+    'failover/busy',
+    { name, why: `${silent} scopes that were added before still get their leases` },
+    name,
+  );
 }
 
 function lockProblem(control: Control, relationship: Relationship): Problem | undefined {

@@ -37,13 +37,17 @@ export const setFailover = defineOperation({
   name: 'failover.set',
   windows: 'PS_DhcpServerv4Failover.Set',
   summary: 'Changes a relationship on both servers, or declares the partner down.',
-  examples: ['twinlease failover set --name rel1 --load-balance-percent 70', 'twinlease failover set --name rel1 --partner-down'],
+  examples: [
+    'twinlease failover set --name rel1 --load-balance-percent 70',
+    'twinlease failover set --name rel1 --partner-down',
+  ],
   params: setParams,
   result: failoverSchema.nullable(),
   changes: true,
   confirm: (given) => {
     if (given.Mode != null) return 'The mode of the relationship changes on both servers. Go on?';
-    if (given.SharedSecret != null) return 'The shared secret travels to this server as the connection of this request protects it. Go on?';
+    if (given.SharedSecret != null)
+      return 'The shared secret travels to this server as the connection of this request protects it. Go on?';
     return undefined;
   },
   run: set,
@@ -57,7 +61,8 @@ async function set(
   const wrong = wrongParameter(given);
   if (wrong !== undefined) return failed(wrong);
   const relationship = relationshipOf(control.revision().config, given.Name);
-  if (relationship === undefined) return failed(problem(control, 'failover/unknown-relationship', { name: given.Name }, given.Name));
+  if (relationship === undefined)
+    return failed(problem(control, 'failover/unknown-relationship', { name: given.Name }, given.Name));
   const wanted = wantedSettings(relationship, given);
   if (wanted.kind === 'bad') return failed(wanted.problem);
   const body = changeOf(control, relationship, wanted.settings, given);
@@ -97,7 +102,8 @@ function wrongParameter(given: SetParams): Problem | undefined {
   }
   if (given.MaxClientLeadTime === 0) return invalid('MaxClientLeadTime', 'it must be more than nothing');
   if (given.StateSwitchInterval === 0) return invalid('StateSwitchInterval', 'it must be more than nothing');
-  if (given.Mode != null && modeOf(given.Mode) === undefined) return invalid('Mode', 'it is neither LoadBalance nor HotStandby');
+  if (given.Mode != null && modeOf(given.Mode) === undefined)
+    return invalid('Mode', 'it is neither LoadBalance nor HotStandby');
   return undefined;
 }
 
@@ -146,7 +152,12 @@ function wantedInterval(present: number | null, given: SetParams): number | null
 }
 
 /** Undefined when everything that was given is so already. */
-function changeOf(control: Control, relationship: Relationship, settings: Settings, given: SetParams): ChangeBody | undefined {
+function changeOf(
+  control: Control,
+  relationship: Relationship,
+  settings: Settings,
+  given: SetParams,
+): ChangeBody | undefined {
   const secret = wantedSecret(control, relationship, given.SharedSecret);
   if (secret === 'keep' && stableText(settings) === stableText(settingsOf(relationship))) return undefined;
   const isPrimary = relationship.role === 'primary';
@@ -162,7 +173,11 @@ function changeOf(control: Control, relationship: Relationship, settings: Settin
   };
 }
 
-function wantedSecret(control: Control, relationship: Relationship, secret: string | null | undefined): 'keep' | 'clear' | 'set' {
+function wantedSecret(
+  control: Control,
+  relationship: Relationship,
+  secret: string | null | undefined,
+): 'keep' | 'clear' | 'set' {
   if (secret === undefined) return 'keep';
   const ref = relationship.sharedSecretRef;
   if (secret === null || secret === '') return ref === null ? 'keep' : 'clear';

@@ -58,12 +58,10 @@ const FOLLOWERS = new WeakMap<Control, Follower>();
 export function followerOf(control: Control): Follower {
   const present = FOLLOWERS.get(control);
   if (present !== undefined) return present;
-  const made = new Follower(control);
-  FOLLOWERS.set(control, made);
-  return made;
+  return new Follower(control);
 }
 
-/** One for each server; `followerOf` finds it. */
+/** One for each server; `followerOf` finds the one that was made last for it. */
 export class Follower {
   readonly #control: Control;
   readonly #following = new Map<string, Following>();
@@ -71,6 +69,7 @@ export class Follower {
 
   constructor(control: Control) {
     this.#control = control;
+    FOLLOWERS.set(control, this);
   }
 
   /** A revision came into force. */
@@ -124,7 +123,10 @@ export class Follower {
   async overwrite(
     relationship: Relationship,
     scopeIds: readonly string[],
-  ): Promise<{ readonly kind: 'ok'; readonly scopeIds: string[]; readonly problems: Problem[] } | { readonly kind: 'failed'; readonly problem: Problem }> {
+  ): Promise<
+    | { readonly kind: 'ok'; readonly scopeIds: string[]; readonly problems: Problem[] }
+    | { readonly kind: 'failed'; readonly problem: Problem }
+  > {
     const partner = partnerByKey(this.#control, relationship.partnerKey);
     if (partner === undefined) {
       const slots = { partner: relationship.partnerServer };
@@ -132,7 +134,8 @@ export class Follower {
     }
     const { sent, answer } = await this.#push(partner, relationship, scopeIds, true);
     if (answer.kind === 'failed') return { kind: 'failed', problem: answer.problem };
-    if (answer.value.kind === 'busy') return { kind: 'failed', problem: changesOf(this.#control).busy(relationship.name) };
+    if (answer.value.kind === 'busy')
+      return { kind: 'failed', problem: changesOf(this.#control).busy(relationship.name) };
     const differences = await this.#record(relationship, sent, answer.value);
     const left = this.#of(relationship.name);
     left.differences = [...left.differences.filter((one) => !scopeIds.includes(one.scopeId)), ...differences];
@@ -162,9 +165,9 @@ export class Follower {
     const relationship = relationshipOf(this.#control.revision().config, name);
     if (relationship === undefined || relationship.profile !== 'twinlease') return;
     const partner = partnerByKey(this.#control, relationship.partnerKey);
-    const waiting = [...new Set([...this.#waiting(relationship), ...following.differences.map((one) => one.scopeId)])].filter(
-      (scopeId) => relationship.scopeIds.includes(scopeId),
-    );
+    const waiting = [
+      ...new Set([...this.#waiting(relationship), ...following.differences.map((one) => one.scopeId)]),
+    ].filter((scopeId) => relationship.scopeIds.includes(scopeId));
     if (partner === undefined || waiting.length === 0) return;
     const retryAtMs = this.#control.now().monoMs + FOLLOW_RETRY_MS;
     if (changesOf(this.#control).isLocked(name)) {
@@ -197,7 +200,11 @@ export class Follower {
       shared: sharedScope(config, scopeId) ?? null,
     }));
     const params = { name: relationship.name, id: relationship.id, mineWins, scopes };
-    const answer = await callPartner(this.#control, partner, { method: 'config.push', params, answer: pushAnswerSchema });
+    const answer = await callPartner(this.#control, partner, {
+      method: 'config.push',
+      params,
+      answer: pushAnswerSchema,
+    });
     // What was sent is what may be agreed on; the configuration may have changed again in the meantime.
     return { sent: new Map(scopes.map(({ scopeId, hash }) => [scopeId, hash])), answer };
   }

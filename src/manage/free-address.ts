@@ -47,7 +47,10 @@ export const getFreeAddress = defineOperation({
     const free = freeAddresses(control, scope.scopeId, { first, last, count });
     const { scopeId } = scope;
     if (free.length === 0) return failed(problem(control, 'scope/full', { scopeId }, scopeId));
-    const warnings: Problem[] = free.length < count ? [problem(control, 'scope/few-free', { scopeId, wanted: count, found: free.length }, scopeId)] : [];
+    const warnings: Problem[] =
+      free.length < count
+        ? [problem(control, 'scope/few-free', { scopeId, wanted: count, found: free.length }, scopeId)]
+        : [];
     return succeeded(free, warnings);
   },
 });

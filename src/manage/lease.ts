@@ -53,7 +53,10 @@ export const getLeaseByScope = defineOperation({
   windows: 'PS_DhcpServerv4Lease.GetByScopeId',
   summary: 'Shows the leases of a scope.',
   examples: ['twinlease lease get --scope-id 10.0.1.0', 'twinlease lease get --scope-id 10.0.1.0 --all-leases'],
-  params: z.strictObject({ ...byScope, AllLeases: params.flag.describe('Also ended leases and reservations without a client.') }),
+  params: z.strictObject({
+    ...byScope,
+    AllLeases: params.flag.describe('Also ended leases and reservations without a client.'),
+  }),
   result: leases,
   changes: false,
   run: async ({ control }, given) => {
@@ -76,7 +79,10 @@ export const getLeaseByClient = defineOperation({
     const found = scopeNamed(control, given.ScopeId);
     if (found.kind === 'bad') return failed(found.problem);
     const { picked, errors } = pickClients(control, found.scope, given.ClientId);
-    return listed(picked.map((binding) => leaseObject(control, found.scope, binding)), errors);
+    return listed(
+      picked.map((binding) => leaseObject(control, found.scope, binding)),
+      errors,
+    );
   },
 });
 
@@ -90,7 +96,10 @@ export const getLeaseByAddress = defineOperation({
   changes: false,
   run: async ({ control }, given) => {
     const { picked, errors } = pickAddresses(control, given.IPAddress);
-    return listed(picked.map(({ scope, binding }) => leaseObject(control, scope, binding)), errors);
+    return listed(
+      picked.map(({ scope, binding }) => leaseObject(control, scope, binding)),
+      errors,
+    );
   },
 });
 
@@ -139,7 +148,12 @@ export const removeLeaseByClient = defineOperation({
     const found = scopeNamed(context.control, given.ScopeId);
     if (found.kind === 'bad') return failed(found.problem);
     const { picked, errors } = pickClients(context.control, found.scope, given.ClientId);
-    return await remove(context, picked.map((binding) => ({ scope: found.scope, binding })), errors, given.PassThru === true);
+    return await remove(
+      context,
+      picked.map((binding) => ({ scope: found.scope, binding })),
+      errors,
+      given.PassThru === true,
+    );
   },
 });
 
@@ -202,7 +216,16 @@ function endedBinding(control: Control, config: Config, scope: Scope, binding: B
   if (relationshipOfScope(config, scope.scopeId) !== undefined) {
     return { ...binding, state: binding.state === 'abandoned' ? 'reset' : 'released', stateSinceAt, dirty: true };
   }
-  return { ...binding, state: 'free', ownedAs: 'free', stateSinceAt, leaseEndAt: NEVER_AT, ipFlags: 0, dirty: false, told: false };
+  return {
+    ...binding,
+    state: 'free',
+    ownedAs: 'free',
+    stateSinceAt,
+    leaseEndAt: NEVER_AT,
+    ipFlags: 0,
+    dirty: false,
+    told: false,
+  };
 }
 
 function leasesOf(control: Control, scope: Scope, all: boolean): Binding[] {
@@ -228,7 +251,11 @@ function hasEnded(binding: Binding): boolean {
   return binding.state !== 'active' && binding.leaseEndAt !== NEVER_AT;
 }
 
-function pickClients(control: Control, scope: Scope, clients: readonly string[]): { picked: Binding[]; errors: Problem[] } {
+function pickClients(
+  control: Control,
+  scope: Scope,
+  clients: readonly string[],
+): { picked: Binding[]; errors: Problem[] } {
   const all = leasesOf(control, scope, false);
   const picked: Binding[] = [];
   const errors: Problem[] = [];
@@ -252,13 +279,16 @@ function pickAddresses(control: Control, addresses: readonly string[]): { picked
     const scope = scopeId === undefined ? undefined : config.scopes.find((one) => one.scopeId === formatIp4(scopeId));
     const binding = address === undefined ? undefined : control.bindings.find(address);
     const isLease = binding !== undefined && (binding.state === 'active' || hasEnded(binding));
-    if (scope === undefined || binding === undefined || !isLease) errors.push(problem(control, 'lease/unknown', { object: text }, text));
+    if (scope === undefined || binding === undefined || !isLease)
+      errors.push(problem(control, 'lease/unknown', { object: text }, text));
     else picked.push({ scope, binding });
   }
   return { picked, errors };
 }
 
-type Bad = { readonly kind: 'ok'; readonly picked: readonly Picked[] } | { readonly kind: 'bad'; readonly problem: Problem };
+type Bad =
+  | { readonly kind: 'ok'; readonly picked: readonly Picked[] }
+  | { readonly kind: 'bad'; readonly problem: Problem };
 
 function badLeases(control: Control, scopeId: string | null | undefined): Bad {
   const named = scopeId == null || scopeId === '' ? undefined : scopeNamed(control, scopeId);
@@ -304,7 +334,8 @@ function addressState(binding: Binding, isReserved: boolean): string {
 
 /** Management specification 2.2: the partner that granted or renewed the lease. */
 function grantedBy(control: Control, scope: Scope, binding: Binding): string | null {
-  if (binding.grantedHere) return control.ownNames().find((name) => parseIp4(name) !== undefined && !name.startsWith('127.')) ?? null;
+  if (binding.grantedHere)
+    return control.ownNames().find((name) => parseIp4(name) !== undefined && !name.startsWith('127.')) ?? null;
   const relationship = relationshipOfScope(control.revision().config, scope.scopeId);
   return relationship === undefined ? null : (partnerByKey(control, relationship.partnerKey)?.host ?? null);
 }

@@ -8,7 +8,10 @@ import type { Partner, Relationship } from '../core/config/model.ts';
 import type { Control } from '../server/control.ts';
 import { callPartner, DRAIN_TIMEOUT_MS } from './partner-client.ts';
 
-const drainedSchema = z.union([z.object({ kind: z.literal('done') }), z.object({ kind: z.literal('not'), why: z.string() })]);
+const drainedSchema = z.union([
+  z.object({ kind: z.literal('done') }),
+  z.object({ kind: z.literal('not'), why: z.string() }),
+]);
 
 /** Lets the partner send all it has, while it still serves; so the silence that follows is short. */
 export async function drainPartner(

@@ -7,9 +7,9 @@ import type { Config } from '../core/config/model.ts';
 import { faultProblem } from '../core/problems/config-faults.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { ConfigChange } from '../server/control.ts';
-import type { OperationContext } from './operation.ts';
 import { changesOf } from './changes.ts';
 import { followerOf } from './follow.ts';
+import type { OperationContext } from './operation.ts';
 import { whatWouldChange } from './what-if.ts';
 
 /** Faults of a configuration that are reported at once. */
@@ -17,7 +17,11 @@ const FAULTS_MAX = 20;
 const STALE_RETRIES_MAX = 16;
 
 export type Mutation =
-  | { readonly kind: 'ok'; readonly config: Config; readonly with?: Pick<ConfigChange, 'forgotten' | 'given' | 'transactions'> }
+  | {
+      readonly kind: 'ok';
+      readonly config: Config;
+      readonly with?: Pick<ConfigChange, 'forgotten' | 'given' | 'transactions'>;
+    }
   | { readonly kind: 'bad'; readonly problems: readonly Problem[] };
 
 export type LocalOutcome =

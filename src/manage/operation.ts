@@ -9,7 +9,12 @@ import type { Caller, Control } from '../server/control.ts';
 
 export type Outcome<T> =
   /** `errors` are non-terminating: they concern single items of a list while the others succeeded. */
-  | { readonly kind: 'ok'; readonly value: T; readonly warnings: readonly Problem[]; readonly errors: readonly Problem[] }
+  | {
+      readonly kind: 'ok';
+      readonly value: T;
+      readonly warnings: readonly Problem[];
+      readonly errors: readonly Problem[];
+    }
   | { readonly kind: 'failed'; readonly problems: readonly Problem[] };
 
 export interface OperationContext {
@@ -45,6 +50,9 @@ export function succeeded<T>(value: T, warnings: readonly Problem[] = [], errors
   return { kind: 'ok', value, warnings, errors };
 }
 
-export function failed(...problems: readonly Problem[]): { readonly kind: 'failed'; readonly problems: readonly Problem[] } {
+export function failed(...problems: readonly Problem[]): {
+  readonly kind: 'failed';
+  readonly problems: readonly Problem[];
+} {
   return { kind: 'failed', problems };
 }

@@ -48,7 +48,8 @@ export const addOptionDefinition = defineOperation({
     const { control } = context;
     const type = typeNamed(given.Type);
     if (type === undefined) return failed(invalid('Type', `it is none of ${Object.values(WINDOWS_TYPES).join(', ')}`));
-    if (given.DefaultValue != null && given.DefaultValue.length > 0) return failed(invalid('DefaultValue', 'defaults are not kept'));
+    if (given.DefaultValue != null && given.DefaultValue.length > 0)
+      return failed(invalid('DefaultValue', 'defaults are not kept'));
     const vendorClass = classOf(given.VendorClass);
     const definition: OptionDefinition = {
       code: given.OptionId,
@@ -60,7 +61,10 @@ export const addOptionDefinition = defineOperation({
     };
     const outcome = await changeLocally(context, `option ${given.OptionId} defined`, (config) => {
       if (ownDefinition(config, given.OptionId, vendorClass) !== undefined) {
-        return { kind: 'bad', problems: [problem(control, 'option/exists', { optionId: given.OptionId }, String(given.OptionId))] };
+        return {
+          kind: 'bad',
+          problems: [problem(control, 'option/exists', { optionId: given.OptionId }, String(given.OptionId))],
+        };
       }
       return { kind: 'ok', config: { ...config, optionDefinitions: [...config.optionDefinitions, definition] } };
     });
@@ -115,12 +119,16 @@ export const setOptionDefinition = defineOperation({
   changes: true,
   run: async (context, given) => {
     const { control } = context;
-    if (given.DefaultValue != null && given.DefaultValue.length > 0) return failed(invalid('DefaultValue', 'defaults are not kept'));
+    if (given.DefaultValue != null && given.DefaultValue.length > 0)
+      return failed(invalid('DefaultValue', 'defaults are not kept'));
     const vendorClass = classOf(given.VendorClass);
     const outcome = await changeLocally(context, `definition of option ${given.OptionId} changed`, (config) => {
       const present = ownDefinition(config, given.OptionId, vendorClass);
       if (present === undefined) {
-        return { kind: 'bad', problems: [problem(control, 'option/unknown', { optionId: given.OptionId }, String(given.OptionId))] };
+        return {
+          kind: 'bad',
+          problems: [problem(control, 'option/unknown', { optionId: given.OptionId }, String(given.OptionId))],
+        };
       }
       const changed: OptionDefinition = {
         ...present,
@@ -155,15 +163,21 @@ export const removeOptionDefinition = defineOperation({
     const vendorClass = classOf(given.VendorClass);
     let gone: DefinitionObject[] = [];
     let errors: Problem[] = [];
-    const outcome = await changeLocally(context, `definitions of options ${given.OptionId.join(', ')} removed`, (config) => {
-      const leaving = given.OptionId.map((code) => ownDefinition(config, code, vendorClass)).filter((one) => one !== undefined);
-      errors = given.OptionId
-        .filter((code) => ownDefinition(config, code, vendorClass) === undefined)
-        .map((code) => problem(control, 'option/unknown', { optionId: code }, String(code)));
-      if (leaving.length === 0) return { kind: 'bad', problems: errors };
-      gone = leaving.map(definitionObject);
-      return { kind: 'ok', config: withoutDefinitions(config, leaving) };
-    });
+    const outcome = await changeLocally(
+      context,
+      `definitions of options ${given.OptionId.join(', ')} removed`,
+      (config) => {
+        const leaving = given.OptionId.map((code) => ownDefinition(config, code, vendorClass)).filter(
+          (one) => one !== undefined,
+        );
+        errors = given.OptionId.filter((code) => ownDefinition(config, code, vendorClass) === undefined).map((code) =>
+          problem(control, 'option/unknown', { optionId: code }, String(code)),
+        );
+        if (leaving.length === 0) return { kind: 'bad', problems: errors };
+        gone = leaving.map(definitionObject);
+        return { kind: 'ok', config: withoutDefinitions(config, leaving) };
+      },
+    );
     if (outcome.kind === 'failed') return outcome;
     if (outcome.kind === 'what-if') return succeeded({ whatIf: outcome.lines }, [], errors);
     return succeeded(given.PassThru === true ? gone : null, [], errors);

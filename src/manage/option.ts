@@ -6,7 +6,14 @@ import { z } from 'zod';
 import type { Config, OptionDefinition, OptionValue } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
-import { type OptionDefinitionType, optionFromText, optionName, optionRow, optionToText, standardDefinitionOf } from '../wire/dhcp/options.ts';
+import {
+  type OptionDefinitionType,
+  optionFromText,
+  optionName,
+  optionRow,
+  optionToText,
+  standardDefinitionOf,
+} from '../wire/dhcp/options.ts';
 import { fromHex, toHex } from '../wire/units.ts';
 import { defineOperation } from './define.ts';
 import { changeLocally } from './local-change.ts';
@@ -108,7 +115,9 @@ export const setCommonOptions = defineOperation({
   name: 'option.set-by-common-options',
   windows: 'PS_DhcpServerv4OptionValue.SetByCommonOptions',
   summary: 'Sets the options that almost every network has.',
-  examples: ['twinlease option set --scope-id 10.0.1.0 --router 10.0.1.1 --dns-server 10.0.0.53 --dns-domain example.com'],
+  examples: [
+    'twinlease option set --scope-id 10.0.1.0 --router 10.0.1.1 --dns-server 10.0.0.53 --dns-domain example.com',
+  ],
   params: z.strictObject({
     ...params.common,
     PolicyName: params.optionalText,
@@ -192,7 +201,9 @@ async function set(
       if (read.kind === 'bad') return { kind: 'bad', problems: [read.problem] };
       made.push(read.value);
     }
-    const kept = place.options.filter((option) => !made.some((one) => one.code === option.code && isOfClass(option, given)));
+    const kept = place.options.filter(
+      (option) => !made.some((one) => one.code === option.code && isOfClass(option, given)),
+    );
     return { kind: 'ok', config: place.put([...kept, ...made]) };
   });
   if (outcome.kind === 'failed') return outcome;
@@ -200,7 +211,9 @@ async function set(
   return succeeded({ set: made.map((option) => optionObject(outcome.config, option)) });
 }
 
-type ReadValue = { readonly kind: 'ok'; readonly value: OptionValue } | { readonly kind: 'bad'; readonly problem: Problem };
+type ReadValue =
+  | { readonly kind: 'ok'; readonly value: OptionValue }
+  | { readonly kind: 'bad'; readonly problem: Problem };
 
 function readValue(control: Control, config: Config, given: Level, wanted: Wanted): ReadValue {
   const classes = classesOf(given);
@@ -210,18 +223,26 @@ function readValue(control: Control, config: Config, given: Level, wanted: Wante
   }
   if (wanted.texts.length === 0) return { kind: 'bad', problem: invalid(wanted.parameter, 'no value is given') };
   const read = optionFromText(wanted.code, wanted.texts, definition?.type);
-  if (read.kind === 'bad') return { kind: 'bad', problem: invalid(wanted.parameter, `value ${read.at + 1}: ${read.why}`) };
+  if (read.kind === 'bad')
+    return { kind: 'bad', problem: invalid(wanted.parameter, `value ${read.at + 1}: ${read.why}`) };
   return { kind: 'ok', value: { code: wanted.code, hex: toHex(read.value), ...classes } };
 }
 
 type Place =
-  | { readonly kind: 'ok'; readonly options: readonly OptionValue[]; readonly put: (options: readonly OptionValue[]) => Config }
+  | {
+      readonly kind: 'ok';
+      readonly options: readonly OptionValue[];
+      readonly put: (options: readonly OptionValue[]) => Config;
+    }
   | { readonly kind: 'bad'; readonly problem: Problem };
 
 /** The list of options that the level names, and how to put another in its place. */
 function placeOf(control: Control, config: Config, given: Level): Place {
   if (given.PolicyName != null && given.PolicyName !== '') {
-    return { kind: 'bad', problem: problem(control, 'request/not-found', { object: `policy ${given.PolicyName}` }, 'PolicyName') };
+    return {
+      kind: 'bad',
+      problem: problem(control, 'request/not-found', { object: `policy ${given.PolicyName}` }, 'PolicyName'),
+    };
   }
   if (given.ReservedIP != null && given.ReservedIP !== '') {
     const address = given.ReservedIP;
@@ -244,7 +265,11 @@ function placeOf(control: Control, config: Config, given: Level): Place {
     if (scope === undefined) return { kind: 'bad', problem: problem(control, 'scope/unknown', { scopeId }, scopeId) };
     return { kind: 'ok', options: scope.options, put: (options) => replaceScope(config, { ...scope, options }) };
   }
-  return { kind: 'ok', options: config.server.options, put: (options) => ({ ...config, server: { ...config.server, options } }) };
+  return {
+    kind: 'ok',
+    options: config.server.options,
+    put: (options) => ({ ...config, server: { ...config.server, options } }),
+  };
 }
 
 function classesOf(given: Level): { vendorClass?: string; userClass?: string } {
@@ -259,7 +284,11 @@ function isOfClass(option: OptionValue, given: Level): boolean {
   return option.vendorClass === vendorClass && option.userClass === userClass;
 }
 
-export function ownDefinition(config: Config, code: number, vendorClass: string | undefined): OptionDefinition | undefined {
+export function ownDefinition(
+  config: Config,
+  code: number,
+  vendorClass: string | undefined,
+): OptionDefinition | undefined {
   return config.optionDefinitions.find((one) => one.code === code && one.vendorClass === vendorClass);
 }
 

@@ -3,8 +3,8 @@
  * changes, and settings that differ.
  */
 import { z } from 'zod';
-import type { Config, Partner, ServerSettings } from '../core/config/model.ts';
 import { diffConfig } from '../core/config/diff.ts';
+import type { Config, Partner, ServerSettings } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import { changesOf } from './changes.ts';
@@ -42,7 +42,9 @@ export const accept = defineOperation({
   params: z.strictObject({
     ...params.common,
     Code: params.text,
-    Server: params.optionalText.describe('Host name or address of the inviting server, with :port where it is not 647.'),
+    Server: params.optionalText.describe(
+      'Host name or address of the inviting server, with :port where it is not 647.',
+    ),
   }),
   result: partnerSchema,
   changes: true,
@@ -97,7 +99,10 @@ export const removePartner = defineOperation({
         return { kind: 'bad', problems: [problem(control, 'pair/partner-in-use', slots, partner.name)] };
       }
       const tombstones = config.tombstones.filter((one) => one.partnerKey !== partner.key);
-      return { kind: 'ok', config: { ...config, tombstones, partners: config.partners.filter((one) => one.key !== partner.key) } };
+      return {
+        kind: 'ok',
+        config: { ...config, tombstones, partners: config.partners.filter((one) => one.key !== partner.key) },
+      };
     });
     if (outcome.kind === 'failed') return outcome;
     return succeeded(outcome.kind === 'what-if' ? { whatIf: outcome.lines } : partnerObject(partner));
@@ -142,12 +147,15 @@ export const endChange = defineOperation({
   params: z.strictObject({
     ...params.common,
     Id: params.text,
-    Outcome: params.text.describe('commit: it holds here. abort: it never was. One that is in force already can only be kept.'),
+    Outcome: params.text.describe(
+      'commit: it holds here. abort: it never was. One that is in force already can only be kept.',
+    ),
     Force: params.force,
   }),
   result: z.null(),
   changes: true,
-  confirm: () => 'If the other server comes back having ended the change differently, the two differ until someone corrects it. Go on?',
+  confirm: () =>
+    'If the other server comes back having ended the change differently, the two differ until someone corrects it. Go on?',
   run: async ({ control, whatIf }, given) => {
     const changes = changesOf(control);
     const outcome = (['commit', 'abort'] as const).find((one) => one === given.Outcome.toLowerCase());
@@ -183,7 +191,8 @@ const settingsSchema = z.object({
 
 export const align = defineOperation({
   name: 'pair.align',
-  summary: 'Takes over the partner’s settings of the server that affect shared scopes; with what-if it shows the differences.',
+  summary:
+    'Takes over the partner’s settings of the server that affect shared scopes; with what-if it shows the differences.',
   examples: ['twinlease pair align --partner dhcp2 --what-if', 'twinlease pair align --partner dhcp2'],
   params: z.strictObject({ ...params.common, Partner: params.text, Force: params.force }),
   result: z.array(z.object({ Setting: z.string(), Here: z.string(), There: z.string() })),
@@ -193,7 +202,11 @@ export const align = defineOperation({
     const { control } = context;
     const partner = partnerNamed(control, given.Partner);
     if (partner === undefined) return failed(unknownPartner(control, given.Partner));
-    const answer = await callPartner(control, partner, { method: 'config.settings', params: {}, answer: settingsSchema });
+    const answer = await callPartner(control, partner, {
+      method: 'config.settings',
+      params: {},
+      answer: settingsSchema,
+    });
     if (answer.kind === 'failed') return failed(answer.problem);
     const before = control.revision().config;
     const differences = differencesOf(before, answer.value);

@@ -51,12 +51,21 @@ export type Called<T> =
 export async function callPartner<T>(
   control: Control,
   partner: Partner,
-  call: { readonly method: string; readonly params: unknown; readonly answer: z.ZodType<T>; readonly timeoutMs?: number },
+  call: {
+    readonly method: string;
+    readonly params: unknown;
+    readonly answer: z.ZodType<T>;
+    readonly timeoutMs?: number;
+  },
 ): Promise<Called<T>> {
   const answer = await control.callPartner(partner, call.method, call.params, call.timeoutMs ?? CALL_TIMEOUT_MS);
   if (answer.kind === 'unreachable') {
     const slots = { partner: partner.name, why: answer.why };
-    return { kind: 'failed', isUnreachable: true, problem: problem(control, 'partner/unreachable', slots, partner.name) };
+    return {
+      kind: 'failed',
+      isUnreachable: true,
+      problem: problem(control, 'partner/unreachable', slots, partner.name),
+    };
   }
   if (answer.kind === 'failed') {
     // A partner that no longer knows our key does not let us in at all.
@@ -83,7 +92,9 @@ export function partnerByKey(control: Control, key: string): Partner | undefined
   return control.revision().config.partners.find((partner) => partner.key === key);
 }
 
-export type FoundPartner = { readonly kind: 'ok'; readonly partner: Partner } | { readonly kind: 'failed'; readonly problem: Problem };
+export type FoundPartner =
+  | { readonly kind: 'ok'; readonly partner: Partner }
+  | { readonly kind: 'failed'; readonly problem: Problem };
 
 /** The introduced server that a name or address means; the first half of the checks on a partner (specification 1.8). */
 export async function findPartner(control: Control, wanted: string): Promise<FoundPartner> {
@@ -94,7 +105,10 @@ export async function findPartner(control: Control, wanted: string): Promise<Fou
   const literal = parseIp4(name);
   const addresses = literal === undefined ? await control.resolve(name) : [literal];
   if (addresses.length === 0) {
-    return { kind: 'failed', problem: problem(control, 'partner/name-unresolved', { partner: wanted }, 'PartnerServer') };
+    return {
+      kind: 'failed',
+      problem: problem(control, 'partner/name-unresolved', { partner: wanted }, 'PartnerServer'),
+    };
   }
   for (const partner of partners) {
     const own = parseIp4(partner.host);
@@ -148,7 +162,9 @@ export async function partnerTrouble(
   }
   const missing = features.find((feature) => !hello.value.features.includes(feature));
   if (missing === undefined) return undefined;
-  return trouble(problem(control, 'partner/feature-missing', { partner: partner.name, feature: missing }, partner.name));
+  return trouble(
+    problem(control, 'partner/feature-missing', { partner: partner.name, feature: missing }, partner.name),
+  );
 }
 
 function trouble(found: Problem): { problem: Problem; isUnreachable: boolean } {

@@ -10,11 +10,11 @@ import type { Control } from '../server/control.ts';
 import { changeBodySchema, locksOf } from './change-body.ts';
 import { changesOf, prepareSchema } from './changes.ts';
 import { DRAIN_TIMEOUT_MS, helloOf } from './partner-client.ts';
+import { poolNumbers } from './pool-numbers.ts';
 import { invalid, problem } from './problems.ts';
 import { pushParamsSchema, takePush } from './push.ts';
-import { scopeHash, sharedScope } from './shared-config.ts';
-import { poolNumbers } from './pool-numbers.ts';
 import { rejoinParamsSchema, takeRejoin } from './rejoin.ts';
+import { scopeHash, sharedScope } from './shared-config.ts';
 import { takeTombstone, tombstoneParamsSchema } from './tombstones.ts';
 
 export type PartnerMethodAnswer =
@@ -81,7 +81,8 @@ export const PARTNER_METHODS: Readonly<Record<string, PartnerMethod>> = {
   }),
   /** Settings that stay local but affect shared scopes; names only of what `pair align` compares. */
   'config.settings': method(z.unknown(), async (control) => {
-    const { authoritative, options, loadBalanceMaxSec, offerHoldSec, declineHoldSec } = control.revision().config.server;
+    const { authoritative, options, loadBalanceMaxSec, offerHoldSec, declineHoldSec } =
+      control.revision().config.server;
     return value({ authoritative, options, loadBalanceMaxSec, offerHoldSec, declineHoldSec });
   }),
   statistics: method(byRelationship, async (control, partner, params) => {
@@ -92,7 +93,9 @@ export const PARTNER_METHODS: Readonly<Record<string, PartnerMethod>> = {
   }),
   /** This server lost its configuration and gets its half back. */
   rejoin: method(rejoinParamsSchema, takeRejoin),
-  tombstone: method(tombstoneParamsSchema, async (control, partner, params) => value(await takeTombstone(control, partner, params))),
+  tombstone: method(tombstoneParamsSchema, async (control, partner, params) =>
+    value(await takeTombstone(control, partner, params)),
+  ),
 };
 
 /** Carries out a call of an introduced server. Never throws on what it sends. */
@@ -110,10 +113,18 @@ export async function handlePartnerCall(
   const parsed = called.params.safeParse(params ?? {});
   if (parsed.success) return await called.run(control, partner, parsed.data);
   const issue = parsed.error.issues[0];
-  return { kind: 'failed', problem: invalid(issue?.path.map(String).join('.') ?? 'params', issue?.message ?? 'malformed') };
+  return {
+    kind: 'failed',
+    problem: invalid(issue?.path.map(String).join('.') ?? 'params', issue?.message ?? 'malformed'),
+  };
 }
 
-async function changed(control: Control, partner: Partner, call: PartnerCall, secret?: string): Promise<PartnerMethodAnswer> {
+async function changed(
+  control: Control,
+  partner: Partner,
+  call: PartnerCall,
+  secret?: string,
+): Promise<PartnerMethodAnswer> {
   return value(await changesOf(control).called(partner, call, secret));
 }
 
@@ -129,7 +140,9 @@ function sharedWith(
 ): Relationship | undefined {
   return control
     .revision()
-    .config.relationships.find((one) => one.name === wanted.name && one.id === wanted.id && one.partnerKey === partner.key);
+    .config.relationships.find(
+      (one) => one.name === wanted.name && one.id === wanted.id && one.partnerKey === partner.key,
+    );
 }
 
 /** Why a change is none of this partner's business; a new relationship is anybody's who was introduced. */

@@ -24,13 +24,21 @@ export function invalid(parameter: string, why: string): Problem {
 }
 
 /** A list of which some items failed: the rest is the value; when nothing is left, the failures are the answer. */
-export function listed<T>(values: readonly T[], errors: readonly Problem[], warnings: readonly Problem[] = []): Outcome<T[]> {
+export function listed<T>(
+  values: readonly T[],
+  errors: readonly Problem[],
+  warnings: readonly Problem[] = [],
+): Outcome<T[]> {
   if (values.length === 0 && errors.length > 0) return failed(...errors);
   return succeeded([...values], warnings, errors);
 }
 
 /** Takes a problem that came from another server as it is, but never a code of ours with slots that are not text. */
-export function foreignProblem(code: string, slots: Record<string, string | number>, target: string | undefined): Problem {
+export function foreignProblem(
+  code: string,
+  slots: Record<string, string | number>,
+  target: string | undefined,
+): Problem {
   if (isProblemCode(code)) return target === undefined ? { code, slots } : { code, slots, target };
   return { code: 'partner/unknown-problem', slots: { code, detail: JSON.stringify(slots) } };
 }

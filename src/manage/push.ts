@@ -39,7 +39,9 @@ type Taken =
   | { readonly kind: 'apart'; readonly hash: string; readonly shared: SharedScope | null }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-export type PushTaken = { readonly kind: 'busy' } | { readonly kind: 'pushed'; readonly scopes: Readonly<Record<string, Taken>> };
+export type PushTaken =
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'pushed'; readonly scopes: Readonly<Record<string, Taken>> };
 
 export async function takePush(
   control: Control,
@@ -109,7 +111,10 @@ function tryScope(
 ): { kind: 'ok'; config: Config } | { kind: 'bad'; problem: Problem } {
   const { shared } = pushed;
   if (shared === null || shared.scope.scopeId !== pushed.scopeId) {
-    return { kind: 'bad', problem: { code: 'scope/unknown', slots: { server: 'the partner', scopeId: pushed.scopeId } } };
+    return {
+      kind: 'bad',
+      problem: { code: 'scope/unknown', slots: { server: 'the partner', scopeId: pushed.scopeId } },
+    };
   }
   const clash = clashingDefinitions(before, [shared])[0];
   if (clash !== undefined) {
@@ -129,7 +134,10 @@ function allRefused(
   answers: Readonly<Record<string, Taken>>,
   found: Problem | undefined,
 ): Record<string, Taken> {
-  const problem = found ?? { code: 'config/invalid', slots: { path: 'The configuration', what: 'was refused', fix: '' } };
+  const problem = found ?? {
+    code: 'config/invalid',
+    slots: { path: 'The configuration', what: 'was refused', fix: '' },
+  };
   const refused = applied.map((scopeId): [string, Taken] => [scopeId, { kind: 'refused', problem }]);
   return { ...answers, ...Object.fromEntries(refused) };
 }

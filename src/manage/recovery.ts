@@ -23,7 +23,8 @@ export class ChangeRecovery {
   /** Begins whatever is due; what it begins goes on by itself. Call it about once a second, and once at start. */
   tick(now: Now): void {
     changesOf(this.#control).tick();
-    if (this.#isTending || now.monoMs < this.#tombstonesAtMs || this.#control.revision().config.tombstones.length === 0) return;
+    if (this.#isTending || now.monoMs < this.#tombstonesAtMs || this.#control.revision().config.tombstones.length === 0)
+      return;
     this.#tombstonesAtMs = now.monoMs + TOMBSTONES_EVERY_MS;
     this.#isTending = true;
     // A rejection is a failed write and must reach the process (design, part 3).

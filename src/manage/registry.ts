@@ -22,7 +22,12 @@ import {
 } from './lease.ts';
 import type { Operation } from './operation.ts';
 import { getOption, removeOption, setCommonOptions, setOptionById } from './option.ts';
-import { addOptionDefinition, getOptionDefinition, removeOptionDefinition, setOptionDefinition } from './option-definition.ts';
+import {
+  addOptionDefinition,
+  getOptionDefinition,
+  removeOptionDefinition,
+  setOptionDefinition,
+} from './option-definition.ts';
 import { accept, align, endChange, invite, listChanges, listPartners, removePartner } from './pair.ts';
 import { rejoin } from './rejoin.ts';
 import { invokeByName, invokeByScopeId } from './replication.ts';

@@ -43,7 +43,10 @@ const rejoinedSchema = z.object({ kind: z.enum(['made', 'there']) });
 export const rejoin = defineOperation({
   name: 'pair.rejoin',
   summary: 'Gives a partner that lost its configuration or its machine back what it shared with this server.',
-  examples: ['twinlease pair rejoin --partner dhcp2 --code CODE --server dhcp2.example.com', 'twinlease pair rejoin --partner dhcp2'],
+  examples: [
+    'twinlease pair rejoin --partner dhcp2 --code CODE --server dhcp2.example.com',
+    'twinlease pair rejoin --partner dhcp2',
+  ],
   params: z.strictObject({
     ...params.common,
     Partner: params.text.describe('The partner as this server knows it.'),
@@ -58,7 +61,11 @@ export const rejoin = defineOperation({
     if (old === undefined) return failed(unknownPartner(control, given.Partner));
     const shared = control.revision().config.relationships.filter((one) => one.partnerKey === old.key);
     if (context.whatIf) {
-      return succeeded({ whatIf: shared.map((one) => `Gives relationship ${one.name} with ${one.scopeIds.length} scopes to ${old.name}.`) });
+      return succeeded({
+        whatIf: shared.map(
+          (one) => `Gives relationship ${one.name} with ${one.scopeIds.length} scopes to ${old.name}.`,
+        ),
+      });
     }
     let partner: Partner = old;
     if (given.Code != null) {
@@ -89,7 +96,9 @@ function withNewKey(config: Config, oldKey: string, newKey: string): Config {
   return {
     ...config,
     partners: config.partners.filter((one) => one.key !== oldKey),
-    relationships: config.relationships.map((one) => (one.partnerKey === oldKey ? { ...one, partnerKey: newKey } : one)),
+    relationships: config.relationships.map((one) =>
+      one.partnerKey === oldKey ? { ...one, partnerKey: newKey } : one,
+    ),
     tombstones: config.tombstones.map((one) => (one.partnerKey === oldKey ? { ...one, partnerKey: newKey } : one)),
   };
 }
@@ -149,7 +158,12 @@ export async function takeRejoin(
   return { kind: 'failed', problem: busy(control, given.name) };
 }
 
-function withRelationship(config: Config, partner: Partner, given: RejoinParams, sharedSecretRef: string | null): Config {
+function withRelationship(
+  config: Config,
+  partner: Partner,
+  given: RejoinParams,
+  sharedSecretRef: string | null,
+): Config {
   const relationship: Relationship = {
     name: given.name,
     id: given.id,
@@ -170,7 +184,12 @@ function scopeInTheWay(control: Control, config: Config, given: RejoinParams): P
   for (const { scope } of given.scopes) {
     const other = relationshipOfScope(config, scope.scopeId);
     if (other === undefined) continue;
-    return problem(control, 'failover/scope-in-relationship', { scopeId: scope.scopeId, name: other.name }, scope.scopeId);
+    return problem(
+      control,
+      'failover/scope-in-relationship',
+      { scopeId: scope.scopeId, name: other.name },
+      scope.scopeId,
+    );
   }
   return undefined;
 }

@@ -37,7 +37,10 @@ export const invokeByName = defineOperation({
   run: async (context, given) => {
     const { control } = context;
     const { config } = control.revision();
-    const names = given.Name == null || given.Name.length === 0 ? config.relationships.map((one) => one.name) : [...new Set(given.Name)];
+    const names =
+      given.Name == null || given.Name.length === 0
+        ? config.relationships.map((one) => one.name)
+        : [...new Set(given.Name)];
     const errors: Problem[] = [];
     const wanted: Part[] = [];
     for (const name of names) {
@@ -112,6 +115,8 @@ async function replicate(
   }
   if (!context.whatIf) return listed(done, errors);
   if (done.length === 0 && errors.length > 0) return failed(...errors);
-  const lines = done.map((scopeId) => `The partner’s configuration of scope ${scopeId} becomes the one of ${control.serverName}.`);
+  const lines = done.map(
+    (scopeId) => `The partner’s configuration of scope ${scopeId} becomes the one of ${control.serverName}.`,
+  );
   return succeeded({ whatIf: lines.length === 0 ? ['Nothing would change.'] : lines }, [], errors);
 }

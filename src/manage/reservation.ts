@@ -29,14 +29,19 @@ const reservationSchema = z.object({
 });
 type ReservationObject = z.infer<typeof reservationSchema>;
 
-const clientKey = z.enum(CLIENT_KEYS).nullish().describe('What ClientId is: six octets are a hardware address when left out.');
+const clientKey = z
+  .enum(CLIENT_KEYS)
+  .nullish()
+  .describe('What ClientId is: six octets are a hardware address when left out.');
 const TYPES = ['Dhcp', 'Bootp', 'Both'] as const;
 
 export const addReservation = defineOperation({
   name: 'reservation.add',
   windows: 'PS_DhcpServerv4Reservation.Add',
   summary: 'Keeps an address for one client.',
-  examples: ['twinlease reservation add --scope-id 10.0.1.0 --ip-address 10.0.1.9 --client-id 00-15-5d-01-02-03 --name printer'],
+  examples: [
+    'twinlease reservation add --scope-id 10.0.1.0 --ip-address 10.0.1.9 --client-id 00-15-5d-01-02-03 --name printer',
+  ],
   params: z.strictObject({
     ...params.common,
     ScopeId: params.scopeId,
@@ -70,10 +75,14 @@ export const addReservation = defineOperation({
     };
     const outcome = await changeLocally(context, `${given.IPAddress} reserved in scope ${scopeId}`, (config) => {
       const scope = scopeOf(config, scopeId);
-      if (scope === undefined) return { kind: 'bad', problems: [problem(control, 'scope/unknown', { scopeId }, scopeId)] };
+      if (scope === undefined)
+        return { kind: 'bad', problems: [problem(control, 'scope/unknown', { scopeId }, scopeId)] };
       const taken = takenBy(control, scope, reservation, undefined);
       if (taken !== undefined) return { kind: 'bad', problems: [taken] };
-      return { kind: 'ok', config: replaceScope(config, { ...scope, reservations: [...scope.reservations, reservation] }) };
+      return {
+        kind: 'ok',
+        config: replaceScope(config, { ...scope, reservations: [...scope.reservations, reservation] }),
+      };
     });
     return answer(control, outcome, scopeId, given.IPAddress, given.PassThru === true);
   },
@@ -104,7 +113,10 @@ export const getReservationByAddress = defineOperation({
   changes: false,
   run: async ({ control }, given) => {
     const { found, errors } = byAddresses(control, given.IPAddress);
-    return listed(found.map(({ scope, reservation }) => reservationObject(control, scope, reservation)), errors);
+    return listed(
+      found.map(({ scope, reservation }) => reservationObject(control, scope, reservation)),
+      errors,
+    );
   },
 });
 
@@ -120,7 +132,10 @@ export const getReservationByClient = defineOperation({
     const found = scopeNamed(control, given.ScopeId);
     if (found.kind === 'bad') return failed(found.problem);
     const { reservations, errors } = byClients(control, found.scope, given.ClientId);
-    return listed(reservations.map((one) => reservationObject(control, found.scope, one)), errors);
+    return listed(
+      reservations.map((one) => reservationObject(control, found.scope, one)),
+      errors,
+    );
   },
 });
 
@@ -151,7 +166,8 @@ export const setReservation = defineOperation({
     const outcome = await changeLocally(context, `reservation of ${given.IPAddress} changed`, (config) => {
       const place = config.scopes.find((scope) => scope.reservations.some((one) => one.address === given.IPAddress));
       const present = place?.reservations.find((one) => one.address === given.IPAddress);
-      if (place === undefined || present === undefined) return { kind: 'bad', problems: [unknown(control, given.IPAddress)] };
+      if (place === undefined || present === undefined)
+        return { kind: 'bad', problems: [unknown(control, given.IPAddress)] };
       scopeId = place.scopeId;
       const changed: Reservation = {
         ...present,
@@ -204,7 +220,12 @@ export const removeReservationByClient = defineOperation({
   windows: 'PS_DhcpServerv4Reservation.RemoveByClientId',
   summary: 'Removes the reservations of these clients in a scope.',
   examples: ['twinlease reservation remove --scope-id 10.0.1.0 --client-id 00-15-5d-01-02-03'],
-  params: z.strictObject({ ...params.common, ScopeId: params.scopeId, ClientId: params.texts, PassThru: params.passThru }),
+  params: z.strictObject({
+    ...params.common,
+    ScopeId: params.scopeId,
+    ClientId: params.texts,
+    PassThru: params.passThru,
+  }),
   result: z.array(reservationSchema).nullable(),
   changes: true,
   run: async (context, given) => {
@@ -248,7 +269,12 @@ async function remove(
 }
 
 /** 20022: neither an address nor a client has two reservations in a scope. */
-function takenBy(control: Control, scope: Scope, wanted: Reservation, except: Reservation | undefined): Problem | undefined {
+function takenBy(
+  control: Control,
+  scope: Scope,
+  wanted: Reservation,
+  except: Reservation | undefined,
+): Problem | undefined {
   const key = reservationKeyText(wanted.client);
   const other = scope.reservations.find(
     (one) => one !== except && (one.address === wanted.address || reservationKeyText(one.client) === key),
@@ -272,7 +298,11 @@ function byAddresses(control: Control, addresses: readonly string[]): { found: F
   return { found, errors };
 }
 
-function byClients(control: Control, scope: Scope, clients: readonly string[]): { reservations: Reservation[]; errors: Problem[] } {
+function byClients(
+  control: Control,
+  scope: Scope,
+  clients: readonly string[],
+): { reservations: Reservation[]; errors: Problem[] } {
   const reservations: Reservation[] = [];
   const errors: Problem[] = [];
   if (clients.length === 0) errors.push(invalid('ClientId', 'no client is given'));

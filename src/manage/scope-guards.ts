@@ -20,8 +20,10 @@ export function scopeObstacle(control: Control, before: Config, after: Config, f
     if (relationship !== undefined) {
       const { name } = relationship;
       if (now === undefined) return problem(control, 'failover/scope-in-relationship', { scopeId, name }, scopeId);
-      if (now.type !== 'Dhcp' && now.type !== was.type) return problem(control, 'failover/bootp-conversion', { scopeId }, scopeId);
-      const isMoved = now.startRange !== was.startRange || now.endRange !== was.endRange || now.subnetMask !== was.subnetMask;
+      if (now.type !== 'Dhcp' && now.type !== was.type)
+        return problem(control, 'failover/bootp-conversion', { scopeId }, scopeId);
+      const isMoved =
+        now.startRange !== was.startRange || now.endRange !== was.endRange || now.subnetMask !== was.subnetMask;
       if (isMoved) return problem(control, 'failover/range-fixed', { scopeId, name }, scopeId);
     }
     if (now === undefined && !force) {

@@ -8,7 +8,9 @@ import { formatIp4, parseIp4 } from '../wire/units.ts';
 import { invalid, problem } from './problems.ts';
 import { scopeOf } from './shared-config.ts';
 
-export type ScopeIds = { readonly kind: 'ok'; readonly scopeIds: readonly string[] } | { readonly kind: 'bad'; readonly problem: Problem };
+export type ScopeIds =
+  | { readonly kind: 'ok'; readonly scopeIds: readonly string[] }
+  | { readonly kind: 'bad'; readonly problem: Problem };
 
 /** Scope ids as given, without repetitions; bad when there are none or one is not an address. */
 export function readScopeIds(given: readonly string[], parameter = 'ScopeId'): ScopeIds {
@@ -17,7 +19,10 @@ export function readScopeIds(given: readonly string[], parameter = 'ScopeId'): S
   for (const text of given) {
     const address = parseIp4(text.trim());
     if (address === undefined || address === 0) {
-      return { kind: 'bad', problem: invalid(parameter, `${JSON.stringify(text.slice(0, 64))} is not the address of a network`) };
+      return {
+        kind: 'bad',
+        problem: invalid(parameter, `${JSON.stringify(text.slice(0, 64))} is not the address of a network`),
+      };
     }
     const scopeId = formatIp4(address);
     if (!scopeIds.includes(scopeId)) scopeIds.push(scopeId);
@@ -46,8 +51,11 @@ export function featuresUsed(scopes: readonly Scope[]): string[] {
   const features = new Set<string>();
   for (const scope of scopes) {
     const options = [...scope.options, ...scope.reservations.flatMap((reservation) => reservation.options)];
-    if (options.some((option) => option.vendorClass !== undefined || option.userClass !== undefined)) features.add('class-options');
-    const isByRelay = scope.reservations.some(({ client }) => client.kind === 'circuit-id' || client.kind === 'remote-id');
+    if (options.some((option) => option.vendorClass !== undefined || option.userClass !== undefined))
+      features.add('class-options');
+    const isByRelay = scope.reservations.some(
+      ({ client }) => client.kind === 'circuit-id' || client.kind === 'remote-id',
+    );
     if (isByRelay) features.add('relay-reservations');
   }
   return [...features].sort();

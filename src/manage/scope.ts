@@ -87,7 +87,9 @@ export const addScope = defineOperation({
   name: 'scope.add',
   windows: 'PS_DhcpServerv4Scope.Add',
   summary: 'Adds a scope: a network whose addresses are leased.',
-  examples: ['twinlease scope add --name office --start-range 10.0.1.10 --end-range 10.0.1.200 --subnet-mask 255.255.255.0'],
+  examples: [
+    'twinlease scope add --name office --start-range 10.0.1.10 --end-range 10.0.1.200 --subnet-mask 255.255.255.0',
+  ],
   params: addParams,
   result: scopeSchema.nullable(),
   changes: true,
@@ -100,7 +102,8 @@ export const addScope = defineOperation({
     const mask = parseIp4(given.SubnetMask);
     if (start === undefined) return failed(invalid('StartRange', 'it is not an address'));
     if (end === undefined) return failed(invalid('EndRange', 'it is not an address'));
-    if (mask === undefined || prefixLengthOf(mask) === undefined) return failed(invalid('SubnetMask', 'it is not a subnet mask'));
+    if (mask === undefined || prefixLengthOf(mask) === undefined)
+      return failed(invalid('SubnetMask', 'it is not a subnet mask'));
     const scopeId = formatIp4(ip4(start & mask));
     const scope = defaultScope({
       scopeId,
@@ -182,7 +185,9 @@ export const removeScope = defineOperation({
     const problems: Problem[] = [...errors];
     const lines: string[] = [];
     for (const { scopeId } of known) {
-      const outcome = await changeLocally(context, `scope ${scopeId} removed`, (config) => without(context, config, scopeId, given.Force === true));
+      const outcome = await changeLocally(context, `scope ${scopeId} removed`, (config) =>
+        without(context, config, scopeId, given.Force === true),
+      );
       if (outcome.kind === 'failed') problems.push(...outcome.problems);
       else removed.push(...known.filter((scope) => scope.scopeId === scopeId).map(scopeObject));
       if (outcome.kind === 'what-if') lines.push(...outcome.lines);
@@ -215,13 +220,16 @@ async function set(
   if (ids.kind === 'bad') return failed(ids.problem);
   const read = readSettings(given);
   if (read.kind === 'bad') return failed(read.problem);
-  if (range !== undefined && parseIp4(range.startRange) === undefined) return failed(invalid('StartRange', 'it is not an address'));
-  if (range !== undefined && parseIp4(range.endRange) === undefined) return failed(invalid('EndRange', 'it is not an address'));
+  if (range !== undefined && parseIp4(range.startRange) === undefined)
+    return failed(invalid('StartRange', 'it is not an address'));
+  if (range !== undefined && parseIp4(range.endRange) === undefined)
+    return failed(invalid('EndRange', 'it is not an address'));
   const scopeId = ids.scopeIds[0] ?? given.ScopeId;
   const name = given.Name == null ? {} : { name: given.Name };
   const outcome = await changeLocally(context, `scope ${scopeId} changed`, (config) => {
     const present = scopeOf(config, scopeId);
-    if (present === undefined) return { kind: 'bad', problems: [problem(control, 'scope/unknown', { scopeId }, scopeId)] };
+    if (present === undefined)
+      return { kind: 'bad', problems: [problem(control, 'scope/unknown', { scopeId }, scopeId)] };
     const changed: Scope = { ...present, ...read.settings, ...name, ...range };
     const after = replaceScope(config, changed);
     const obstacle = scopeObstacle(control, config, after, false);
@@ -245,7 +253,9 @@ export function replaceScope(config: Config, changed: Scope): Config {
   return { ...config, scopes: config.scopes.map((scope) => (scope.scopeId === changed.scopeId ? changed : scope)) };
 }
 
-type ReadSettings = { readonly kind: 'ok'; readonly settings: Partial<Scope> } | { readonly kind: 'bad'; readonly problem: Problem };
+type ReadSettings =
+  | { readonly kind: 'ok'; readonly settings: Partial<Scope> }
+  | { readonly kind: 'bad'; readonly problem: Problem };
 
 function readSettings(given: Settings): ReadSettings {
   const state = choice(given.State, ['Active', 'Inactive'] as const);
@@ -261,7 +271,9 @@ function readSettings(given: Settings): ReadSettings {
       ...(given.Description == null ? {} : { description: given.Description }),
       ...(state === undefined ? {} : { state }),
       ...(type === undefined ? {} : { type }),
-      ...(given.SuperscopeName == null ? {} : { superscopeName: given.SuperscopeName === '' ? null : given.SuperscopeName }),
+      ...(given.SuperscopeName == null
+        ? {}
+        : { superscopeName: given.SuperscopeName === '' ? null : given.SuperscopeName }),
       ...(given.MaxBootpClients == null ? {} : { maxBootpClients: given.MaxBootpClients }),
       ...(given.ActivatePolicies == null ? {} : { activatePolicies: given.ActivatePolicies }),
       ...(given.Delay == null ? {} : { delayMs: given.Delay }),

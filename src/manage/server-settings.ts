@@ -75,7 +75,8 @@ export const setWindowsSetting = defineOperation({
   run: async ({ whatIf }, given) => {
     for (const name of ['ConflictDetectionAttempts', 'NapEnabled', 'ActivatePolicies'] as const) {
       const value = given[name];
-      if (value != null && value !== WINDOWS_SETTINGS[name]) return failed(invalid(name, `only ${WINDOWS_SETTINGS[name]} is supported`));
+      if (value != null && value !== WINDOWS_SETTINGS[name])
+        return failed(invalid(name, `only ${WINDOWS_SETTINGS[name]} is supported`));
     }
     if (whatIf) return succeeded({ whatIf: ['Nothing would change.'] });
     return succeeded(given.PassThru === true ? WINDOWS_SETTINGS : null);
@@ -120,7 +121,12 @@ export const setServer = defineOperation({
     ...params.common,
     Authoritative: params.flag.describe('Refuses unknown leases instead of staying silent.'),
     TrustedRelays: params.texts.nullish().describe('Only packets of these relays are served; empty is any.'),
-    LoadBalanceMaxSec: z.int().min(0).max(0xffff).nullish().describe('The other server answers too after this many seconds.'),
+    LoadBalanceMaxSec: z
+      .int()
+      .min(0)
+      .max(0xffff)
+      .nullish()
+      .describe('The other server answers too after this many seconds.'),
     OfferHoldSec: z.int().min(1).max(3600).nullish(),
     DeclineHoldSec: params.seconds.nullish(),
     PassThru: params.passThru,

@@ -49,7 +49,8 @@ export function clashingDefinitions(config: Config, shared: readonly SharedScope
   for (const definition of shared.flatMap((one) => one.definitions)) {
     const other = present.get(definitionKey(definition));
     if (other === undefined) continue;
-    if (other.type !== definition.type || other.isArray !== definition.isArray) clashes.set(definitionKey(definition), definition);
+    if (other.type !== definition.type || other.isArray !== definition.isArray)
+      clashes.set(definitionKey(definition), definition);
   }
   return [...clashes.values()];
 }

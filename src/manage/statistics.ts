@@ -2,9 +2,9 @@
  * Statistics: PS_DhcpServerv4ScopeStatistics and PS_DhcpServerv4Statistics (management specification 2.1, 2.2).
  */
 import { z } from 'zod';
+import type { Scope } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
-import type { Scope } from '../core/config/model.ts';
 import { defineOperation } from './define.ts';
 import { failed, succeeded } from './operation.ts';
 import * as params from './params.ts';
@@ -54,11 +54,16 @@ export const getScopeStatistics = defineOperation({
     const shown = known.filter(({ scopeId }) => {
       const isShared = relationshipOfScope(config, scopeId) !== undefined;
       if (byFailover && !isShared) {
-        problems.push(problem(control, 'request/not-found', { object: `failover statistics of scope ${scopeId}` }, scopeId));
+        problems.push(
+          problem(control, 'request/not-found', { object: `failover statistics of scope ${scopeId}` }, scopeId),
+        );
       }
       return isShared || !byFailover;
     });
-    return listed(shown.map((scope) => statisticsOf(control, scope, byFailover)), problems);
+    return listed(
+      shown.map((scope) => statisticsOf(control, scope, byFailover)),
+      problems,
+    );
   },
 });
 
@@ -113,8 +118,14 @@ export const getServerStatistics = defineOperation({
     const counters = control.counters();
     const { scopes } = control.revision().config;
     const all = scopes.map((scope) => poolNumbers(control, scope.scopeId));
-    const sum = (pick: (numbers: (typeof all)[number]) => number): number => all.reduce((total, one) => total + pick(one), 0);
-    const [total, inUse, free, pending] = [sum((n) => n.total), sum((n) => n.inUse), sum((n) => n.free), sum((n) => n.pendingOffers)];
+    const sum = (pick: (numbers: (typeof all)[number]) => number): number =>
+      all.reduce((total, one) => total + pick(one), 0);
+    const [total, inUse, free, pending] = [
+      sum((n) => n.total),
+      sum((n) => n.inUse),
+      sum((n) => n.free),
+      sum((n) => n.pendingOffers),
+    ];
     return succeeded({
       Discovers: counters.discovers,
       Offers: counters.offers,

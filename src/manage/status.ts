@@ -3,8 +3,8 @@
  * server with its open problems.
  */
 import { z } from 'zod';
-import { problemText } from '../core/problems/catalogue.ts';
 import type { Relationship } from '../core/config/model.ts';
+import { problemText } from '../core/problems/catalogue.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import { formatIp4 } from '../wire/units.ts';
@@ -54,7 +54,10 @@ export const failoverStatus = defineOperation({
   changes: false,
   run: async ({ control }, given) => {
     const { config } = control.revision();
-    const names = given.Name == null || given.Name.length === 0 ? config.relationships.map((one) => one.name) : [...new Set(given.Name)];
+    const names =
+      given.Name == null || given.Name.length === 0
+        ? config.relationships.map((one) => one.name)
+        : [...new Set(given.Name)];
     const found: StatusObject[] = [];
     const errors: Problem[] = [];
     for (const name of names) {
@@ -70,7 +73,8 @@ function statusOf(control: Control, relationship: Relationship): StatusObject {
   const { name } = relationship;
   const status = control.endpointStatus(name);
   const numbers = relationship.scopeIds.map((scopeId) => poolNumbers(control, scopeId));
-  const sum = (pick: (one: (typeof numbers)[number]) => number): number => numbers.reduce((total, one) => total + pick(one), 0);
+  const sum = (pick: (one: (typeof numbers)[number]) => number): number =>
+    numbers.reduce((total, one) => total + pick(one), 0);
   const reject = status?.lastReject;
   return {
     Name: name,
@@ -90,7 +94,9 @@ function statusOf(control: Control, relationship: Relationship): StatusObject {
     AutoPartnerDownAt: orNull(status?.autoPartnerDownAt),
     SilentScopes: (status?.silentScopeIds ?? []).map((scopeId) => formatIp4(scopeId)),
     LastReject: reject === undefined ? null : `${formatIp4(reject.address)}: ${reject.reason}`,
-    ScopesApart: followerOf(control).differences(name).map((one) => one.scopeId),
+    ScopesApart: followerOf(control)
+      .differences(name)
+      .map((one) => one.scopeId),
     OpenChanges: changesOf(control)
       .open()
       .filter((open) => open.relationship === name)
@@ -117,7 +123,9 @@ export const serverStatus = defineOperation({
     Revision: z.int(),
     StartedAt: z.int(),
     Now: z.int(),
-    Relationships: z.array(z.object({ Name: z.string(), State: z.string(), PartnerState: z.string(), IsCommunicating: z.boolean() })),
+    Relationships: z.array(
+      z.object({ Name: z.string(), State: z.string(), PartnerState: z.string(), IsCommunicating: z.boolean() }),
+    ),
     Problems: z.array(z.object({ At: z.int(), Code: z.string(), Text: z.string() })),
   }),
   changes: false,
@@ -134,7 +142,11 @@ export const serverStatus = defineOperation({
         const { Name, State, PartnerState, IsCommunicating } = statusOf(control, relationship);
         return { Name, State, PartnerState, IsCommunicating };
       }),
-      Problems: [...control.problems(), ...standing(control)].map((one) => ({ At: one.at, Code: one.code, Text: problemText(one) })),
+      Problems: [...control.problems(), ...standing(control)].map((one) => ({
+        At: one.at,
+        Code: one.code,
+        Text: problemText(one),
+      })),
     });
   },
 });
@@ -152,6 +164,13 @@ function standing(control: Control): (Problem & { readonly at: number })[] {
       return { ...problem(control, code, slots, change.relationship), at: change.startedAt };
     });
   const apart = new Map<string, number>();
-  for (const one of followerOf(control).differences()) apart.set(one.relationship, (apart.get(one.relationship) ?? 0) + 1);
-  return [...open, ...[...apart].map(([name, differences]) => ({ ...problem(control, 'config/apart', { name, differences }, name), at }))];
+  for (const one of followerOf(control).differences())
+    apart.set(one.relationship, (apart.get(one.relationship) ?? 0) + 1);
+  return [
+    ...open,
+    ...[...apart].map(([name, differences]) => ({
+      ...problem(control, 'config/apart', { name, differences }, name),
+      at,
+    })),
+  ];
 }

@@ -43,10 +43,17 @@ export const addSuperscope = defineOperation({
       return failed(invalid('ScopeId', `scope ${elsewhere.scopeId} is in superscope ${elsewhere.superscopeName}`));
     }
     const chosen = known.map((scope) => scope.scopeId);
-    const outcome = await changeLocally(context, `superscope ${name} changed`, (config) => ({ kind: 'ok', config: renamed(config, chosen, name) }));
+    const outcome = await changeLocally(context, `superscope ${name} changed`, (config) => ({
+      kind: 'ok',
+      config: renamed(config, chosen, name),
+    }));
     if (outcome.kind === 'failed') return outcome;
     if (outcome.kind === 'what-if') return succeeded({ whatIf: outcome.lines }, [], errors);
-    return succeeded(given.PassThru === true ? superscopes(outcome.config).filter((one) => one.SuperscopeName === name) : null, [], errors);
+    return succeeded(
+      given.PassThru === true ? superscopes(outcome.config).filter((one) => one.SuperscopeName === name) : null,
+      [],
+      errors,
+    );
   },
 });
 
@@ -62,8 +69,13 @@ export const getSuperscope = defineOperation({
     const all = superscopes(control.revision().config);
     const wanted = given.SuperscopeName ?? [];
     if (wanted.length === 0) return succeeded(all);
-    const errors: Problem[] = wanted.filter((name) => !all.some((one) => one.SuperscopeName === name)).map((name) => unknown(control, name));
-    return listed(all.filter((one) => wanted.includes(one.SuperscopeName)), errors);
+    const errors: Problem[] = wanted
+      .filter((name) => !all.some((one) => one.SuperscopeName === name))
+      .map((name) => unknown(control, name));
+    return listed(
+      all.filter((one) => wanted.includes(one.SuperscopeName)),
+      errors,
+    );
   },
 });
 
@@ -81,7 +93,8 @@ export const renameSuperscope = defineOperation({
     const outcome = await changeLocally(context, `superscope ${given.Name} renamed`, (config) => {
       const members = membersOf(config, given.Name);
       if (members.length === 0) return { kind: 'bad', problems: [unknown(control, given.Name)] };
-      if (membersOf(config, given.NewName).length > 0) return { kind: 'bad', problems: [invalid('NewName', 'a superscope has this name')] };
+      if (membersOf(config, given.NewName).length > 0)
+        return { kind: 'bad', problems: [invalid('NewName', 'a superscope has this name')] };
       return { kind: 'ok', config: renamed(config, members, given.NewName) };
     });
     if (outcome.kind === 'failed') return outcome;
@@ -113,7 +126,8 @@ export const removeSuperscope = defineOperation({
       const members = membersOf(config, name);
       if (members.length === 0) return { kind: 'bad', problems: [unknown(control, name)] };
       const stranger = wanted.find((scopeId) => !members.includes(scopeId));
-      if (stranger !== undefined) return { kind: 'bad', problems: [problem(control, 'scope/unknown', { scopeId: stranger }, stranger)] };
+      if (stranger !== undefined)
+        return { kind: 'bad', problems: [problem(control, 'scope/unknown', { scopeId: stranger }, stranger)] };
       return { kind: 'ok', config: renamed(config, wanted.length === 0 ? members : wanted, null) };
     });
     if (outcome.kind === 'failed') return outcome;
@@ -132,7 +146,10 @@ function membersOf(config: Config, name: string): string[] {
 }
 
 function renamed(config: Config, scopeIds: readonly string[], superscopeName: string | null): Config {
-  return { ...config, scopes: config.scopes.map((scope) => (scopeIds.includes(scope.scopeId) ? { ...scope, superscopeName } : scope)) };
+  return {
+    ...config,
+    scopes: config.scopes.map((scope) => (scopeIds.includes(scope.scopeId) ? { ...scope, superscopeName } : scope)),
+  };
 }
 
 function unknown(control: Control, name: string): Problem {

@@ -18,7 +18,9 @@ export interface Together {
   readonly secret: string | undefined;
 }
 
-export type Made = { readonly kind: 'ok'; readonly warnings: readonly Problem[] } | { readonly kind: 'failed'; readonly problems: readonly Problem[] };
+export type Made =
+  | { readonly kind: 'ok'; readonly warnings: readonly Problem[] }
+  | { readonly kind: 'failed'; readonly problems: readonly Problem[] };
 
 export async function runTogether(context: OperationContext, together: Together): Promise<Made> {
   const { control } = context;
@@ -71,7 +73,10 @@ function linesAtPartner(partner: Partner, body: ChangeBody): string[] {
     case 'set':
       return [say(`Changes relationship ${body.name} in the same way.`)];
     case 'remove-relationship':
-      return [say(`Removes relationship ${body.name}.`), ...body.scopeIds.map((scopeId) => say(`Removes scope ${scopeId}.`))];
+      return [
+        say(`Removes relationship ${body.name}.`),
+        ...body.scopeIds.map((scopeId) => say(`Removes scope ${scopeId}.`)),
+      ];
     case 'remove-scopes':
       return body.scopeIds.map((scopeId) => say(`Removes scope ${scopeId}.`));
     default:

@@ -24,7 +24,10 @@ export const why = defineOperation({
   name: 'why',
   summary: 'Shows what was decided on a client’s last packets, and why.',
   examples: ['twinlease why 00-15-5d-01-02-03', 'twinlease why 10.0.1.20'],
-  params: z.strictObject({ ...params.common, Client: z.string().describe('Hardware address, client identifier or address.') }),
+  params: z.strictObject({
+    ...params.common,
+    Client: z.string().describe('Hardware address, client identifier or address.'),
+  }),
   result: z.array(traceSchema),
   changes: false,
   run: async ({ control }, given) => {

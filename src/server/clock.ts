@@ -80,7 +80,8 @@ export class WallClock {
     if (this.#doubt === undefined) return;
     const systemAt = Math.floor(this.#source.systemMs() / 1000);
     if (Math.abs(partnerAt - systemAt) <= CLOCK_STEP_SEC) this.adopt();
-    else if (Math.abs(partnerAt - this.now().wallAt) <= CLOCK_STEP_SEC && this.#doubt.kind !== 'stepped') this.#doubt = undefined;
+    else if (Math.abs(partnerAt - this.now().wallAt) <= CLOCK_STEP_SEC && this.#doubt.kind !== 'stepped')
+      this.#doubt = undefined;
   }
 
   /** The system's clock is right (an operator or a partner says so). */

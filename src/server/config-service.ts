@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { checkConfig } from '../core/config/checks.ts';
 import { defaultConfig } from '../core/config/defaults.ts';
 import type { Config, Revision } from '../core/config/model.ts';
-import { faultProblem } from '../core/problems/config-faults.ts';
 import { parseConfig } from '../core/config/schema.ts';
+import { faultProblem } from '../core/problems/config-faults.ts';
 import type { Revisions } from '../store/revisions.ts';
 import type { ConfigChange, ConfigOutcome } from './control.ts';
 
@@ -86,7 +86,9 @@ export async function readRevision(revisions: Revisions, number: number): Promis
   const parsed = parseConfig(value.config);
   if (parsed.kind === 'bad') {
     const first = parsed.faults[0];
-    throw new Error(`configuration revision ${number} cannot be read: ${first?.path ?? ''}: ${first?.what ?? 'unknown fault'}`);
+    throw new Error(
+      `configuration revision ${number} cannot be read: ${first?.path ?? ''}: ${first?.what ?? 'unknown fault'}`,
+    );
   }
   return { ...value, config: parsed.config };
 }

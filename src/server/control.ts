@@ -121,7 +121,10 @@ export interface Control {
   /** Resolves when the resulting state is durable. */
   command(name: string, command: EndpointCommand): Promise<CommandResult | { readonly kind: 'unknown' }>;
   /** Resolves when every update of the relationship was sent and answered, or says why not after `timeoutMs`. */
-  drained(name: string, timeoutMs: number): Promise<{ readonly kind: 'done' } | { readonly kind: 'not'; readonly why: string }>;
+  drained(
+    name: string,
+    timeoutMs: number,
+  ): Promise<{ readonly kind: 'done' } | { readonly kind: 'not'; readonly why: string }>;
 
   /** Calls a method of the partner's manage channel over mutually authenticated TLS; opens the connection when needed. */
   callPartner(partner: Partner, method: string, params: unknown, timeoutMs: number): Promise<PartnerAnswer>;
@@ -129,7 +132,12 @@ export interface Control {
    * Introduces this server to another by its one-time code: proves the secret over TLS and exchanges keys and names
    * (design, part 5 "Trust"). The inviting side of this is `invite`.
    */
-  acceptInvitation(code: string, host: string | undefined): Promise<{ readonly kind: 'ok'; readonly partner: Partner } | { readonly kind: 'failed'; readonly problem: Problem }>;
+  acceptInvitation(
+    code: string,
+    host: string | undefined,
+  ): Promise<
+    { readonly kind: 'ok'; readonly partner: Partner } | { readonly kind: 'failed'; readonly problem: Problem }
+  >;
   invite(): { readonly code: string; readonly expiresAt: EpochSec };
   /** Resolves a host name to IPv4 addresses; empty when it has none. */
   resolve(host: string): Promise<readonly Ip4[]>;
@@ -144,5 +152,10 @@ export interface Control {
   traces(client: string): readonly DecisionTrace[];
   problems(): readonly (Problem & { readonly at: EpochSec })[];
   /** Writes a line to the audit log. Secrets are removed by the caller. */
-  audit(entry: { readonly caller: Caller; readonly operation: string; readonly parameters: unknown; readonly result: string }): void;
+  audit(entry: {
+    readonly caller: Caller;
+    readonly operation: string;
+    readonly parameters: unknown;
+    readonly result: string;
+  }): void;
 }

@@ -18,7 +18,9 @@ export async function loadIdentity(directory: string): Promise<Identity> {
     return { privateKeyPem, certificatePem, key: keyOf(new X509Certificate(certificatePem)) };
   }
   if (privateKeyPem !== undefined || certificatePem !== undefined) {
-    throw new Error(`${directory} holds only one of key.pem and certificate.pem. Restore the other, or remove it and introduce this server anew.`);
+    throw new Error(
+      `${directory} holds only one of key.pem and certificate.pem. Restore the other, or remove it and introduce this server anew.`,
+    );
   }
   const identity = makeIdentity();
   await writePrivateText(keyPath, identity.privateKeyPem);

@@ -63,7 +63,8 @@ export class Links {
     this.#events.dial(relationship).then(
       (connection) => {
         this.#dialling.delete(name);
-        if (this.#isCut || this.#isClosed || this.#events.relationshipOf(name)?.id !== relationship.id) connection.close();
+        if (this.#isCut || this.#isClosed || this.#events.relationshipOf(name)?.id !== relationship.id)
+          connection.close();
         else this.#attach(name, relationship.profile, connection, true);
       },
       (error: unknown) => {
@@ -98,7 +99,8 @@ export class Links {
   send(name: string, message: OutMessage, afterSequence: number): void {
     const link = this.#links.get(name);
     if (link === undefined) return;
-    if (afterSequence === 0 || (link.waiting.length === 0 && afterSequence <= this.durableSequence)) this.#write(link, message);
+    if (afterSequence === 0 || (link.waiting.length === 0 && afterSequence <= this.durableSequence))
+      this.#write(link, message);
     else if (link.waiting.length >= WAITING_MESSAGES_MAX) link.connection.close();
     else link.waiting.push({ sequence: afterSequence, message });
   }
@@ -147,9 +149,18 @@ export class Links {
     if (read.kind !== 'ok' || relationship === undefined || relationship.partnerKey !== connection.peerKey) {
       if (read.kind === 'ok' && read.value.kind === 'connect') {
         // Specification 1.8 step 5.
-        const refusal: OutMessage = { kind: 'connectack', xid: read.value.xid, relationshipName: name, rejectReason: 'invalid-partner', message: 'unknown failover relationship name' };
+        const refusal: OutMessage = {
+          kind: 'connectack',
+          xid: read.value.xid,
+          relationshipName: name,
+          rejectReason: 'invalid-partner',
+          message: 'unknown failover relationship name',
+        };
         connection.write(encodeMessage({ ...refusal, sentAt: this.#events.now().wallAt }, 'twinlease'));
-        this.#events.event('failover/refused-partner', { name: name ?? '', reason: `no such relationship with ${connection.remoteAddress} here` });
+        this.#events.event('failover/refused-partner', {
+          name: name ?? '',
+          reason: `no such relationship with ${connection.remoteAddress} here`,
+        });
       }
       connection.close();
       return;
@@ -166,7 +177,13 @@ export class Links {
     this.#drain(relationship.name, framer);
   }
 
-  #attach(name: string, profile: WireProfile, connection: TlsConnection, dialled: boolean, framer = new Framer()): void {
+  #attach(
+    name: string,
+    profile: WireProfile,
+    connection: TlsConnection,
+    dialled: boolean,
+    framer = new Framer(),
+  ): void {
     if (this.#links.has(name)) {
       connection.close();
       return;
@@ -210,7 +227,8 @@ export class Links {
       const link = this.#links.get(name);
       if (link === undefined) return;
       // Specification 1.12: a digest that fails ends the connection, and the reason is told.
-      if (read.kind === 'refused') this.#write(link, { kind: 'disconnect', xid: 0, rejectReason: read.rejectReason, message: read.why });
+      if (read.kind === 'refused')
+        this.#write(link, { kind: 'disconnect', xid: 0, rejectReason: read.rejectReason, message: read.why });
       link.connection.close();
       return;
     }
@@ -227,11 +245,17 @@ export class Links {
     this.#events.event('serving/packet-quarantined', { fingerprint: `${message.kind} of ${name}`, count: 1 });
     const link = this.#links.get(name);
     if (link === undefined || message.kind !== 'bndupd') return;
-    const answers = message.updates.map(({ address }) => ({ address, rejectReason: 'other' as const, message: 'quarantined after a failure' }));
+    const answers = message.updates.map(({ address }) => ({
+      address,
+      rejectReason: 'other' as const,
+      message: 'quarantined after a failure',
+    }));
     this.#write(link, { kind: 'bndack', xid: message.xid, answers });
   }
 
   #write(link: Link, message: OutMessage): void {
-    link.connection.write(encodeMessage({ ...message, sentAt: this.#events.now().wallAt } as FailoverMessage, link.profile));
+    link.connection.write(
+      encodeMessage({ ...message, sentAt: this.#events.now().wallAt } as FailoverMessage, link.profile),
+    );
   }
 }

@@ -18,7 +18,11 @@ export interface ServerLog {
   recent(): readonly (Problem & { readonly at: number })[];
 }
 
-export function makeLog(options: { readonly serverName: string; readonly level?: string; readonly nowSec: () => number }): ServerLog {
+export function makeLog(options: {
+  readonly serverName: string;
+  readonly level?: string;
+  readonly nowSec: () => number;
+}): ServerLog {
   const logger: Logger = pino({ level: options.level ?? 'info', base: { server: options.serverName } });
   const windows = new Map<string, { startedAtMs: number; lines: number }>();
   const recent: (Problem & { readonly at: number })[] = [];

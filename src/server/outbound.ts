@@ -83,7 +83,12 @@ function outgoing(reply: ReplyPlan): OutgoingPacket {
     case 'unicast':
       return { ...common, address: destination.address, port: destination.port, hardware: undefined };
     case 'link-layer':
-      return { ...common, address: reply.address === NO_ADDRESS ? BROADCAST : destination.address, port: CLIENT_PORT, hardware: destination.hardware };
+      return {
+        ...common,
+        address: reply.address === NO_ADDRESS ? BROADCAST : destination.address,
+        port: CLIENT_PORT,
+        hardware: destination.hardware,
+      };
     case 'broadcast':
       return { ...common, address: BROADCAST, port: CLIENT_PORT, hardware: undefined };
     default:

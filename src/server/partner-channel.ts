@@ -22,7 +22,11 @@ const EXPORTER_LABEL = 'EXPORTER-twinlease-pairing';
 export interface ChannelHost {
   dial(target: { readonly host: string; readonly port: number; readonly expectKey: string }): Promise<TlsConnection>;
   partnerOf(key: string): Partner | undefined;
-  handle(partner: Partner, method: string, params: unknown): Promise<{ kind: 'ok'; value: unknown } | { kind: 'failed'; problem: Problem }>;
+  handle(
+    partner: Partner,
+    method: string,
+    params: unknown,
+  ): Promise<{ kind: 'ok'; value: unknown } | { kind: 'failed'; problem: Problem }>;
   nowSec(): number;
   readonly ownKey: string;
   readonly serverName: string;
@@ -63,7 +67,11 @@ export class PartnerChannel {
 
   /** Whether a connection with an unknown key may be accepted now. */
   get isPairingOpen(): boolean {
-    return this.#invitation !== undefined && this.#invitation.expiresAt > this.#host.nowSec() && this.#invitation.tries < INVITATION_TRIES_MAX;
+    return (
+      this.#invitation !== undefined &&
+      this.#invitation.expiresAt > this.#host.nowSec() &&
+      this.#invitation.tries < INVITATION_TRIES_MAX
+    );
   }
 
   async call(partner: Partner, method: string, params: unknown, timeoutMs: number): Promise<PartnerAnswer> {
@@ -75,7 +83,11 @@ export class PartnerChannel {
       channel = await outgoing.channel;
     } catch (error) {
       this.#outgoing.delete(partner.key);
-      return { kind: 'unreachable', why: error instanceof Error ? error.message : String(error), mayHaveArrived: false };
+      return {
+        kind: 'unreachable',
+        why: error instanceof Error ? error.message : String(error),
+        mayHaveArrived: false,
+      };
     }
     const id = this.#nextId++;
     return await new Promise((resolve) => {
@@ -109,7 +121,10 @@ export class PartnerChannel {
       underWay++;
       this.#answer(connection, request)
         .catch((error: unknown) => {
-          this.#host.event('server/partner-call-failed', { method: request.method, why: error instanceof Error ? error.message : String(error) });
+          this.#host.event('server/partner-call-failed', {
+            method: request.method,
+            why: error instanceof Error ? error.message : String(error),
+          });
           return { kind: 'failed' as const, problem: { code: 'server/internal', slots: {} } };
         })
         .then((answer) => {
@@ -127,7 +142,11 @@ export class PartnerChannel {
 
   close(): void {
     for (const connection of [...this.#incoming]) connection.close();
-    for (const outgoing of this.#outgoing.values()) outgoing.channel.then((channel) => channel.close(), () => undefined);
+    for (const outgoing of this.#outgoing.values())
+      outgoing.channel.then(
+        (channel) => channel.close(),
+        () => undefined,
+      );
     this.#outgoing.clear();
   }
 
@@ -136,10 +155,17 @@ export class PartnerChannel {
     const secret = randomBytes(16);
     const expiresAt = this.#host.nowSec() + INVITATION_LIFE_SEC;
     this.#invitation = { secret, expiresAt, tries: 0 };
-    return { code: Buffer.concat([secret, Buffer.from(this.#host.ownKey, 'hex')]).toString('base64url'), expiresAt: expiresAt as EpochSec };
+    return {
+      code: Buffer.concat([secret, Buffer.from(this.#host.ownKey, 'hex')]).toString('base64url'),
+      expiresAt: expiresAt as EpochSec,
+    };
   }
 
-  async acceptInvitation(code: string, host: string, port: number): Promise<{ kind: 'ok'; partner: Partner } | { kind: 'failed'; problem: Problem }> {
+  async acceptInvitation(
+    code: string,
+    host: string,
+    port: number,
+  ): Promise<{ kind: 'ok'; partner: Partner } | { kind: 'failed'; problem: Problem }> {
     const bytes = Buffer.from(code, 'base64url');
     if (bytes.length !== 48) return { kind: 'failed', problem: { code: 'pair/code-malformed', slots: {} } };
     const secret = bytes.subarray(0, 16);
@@ -149,7 +175,13 @@ export class PartnerChannel {
     try {
       connection = await this.#host.dial({ host, port, expectKey: key });
     } catch (error) {
-      return { kind: 'failed', problem: { code: 'pair/unreachable', slots: { host, port, why: error instanceof Error ? error.message : String(error) } } };
+      return {
+        kind: 'failed',
+        problem: {
+          code: 'pair/unreachable',
+          slots: { host, port, why: error instanceof Error ? error.message : String(error) },
+        },
+      };
     }
     try {
       return await this.#introduce(connection, secret, { key, host, port });
@@ -158,7 +190,11 @@ export class PartnerChannel {
     }
   }
 
-  async #introduce(connection: TlsConnection, secret: Buffer, target: { key: string; host: string; port: number }): Promise<{ kind: 'ok'; partner: Partner } | { kind: 'failed'; problem: Problem }> {
+  async #introduce(
+    connection: TlsConnection,
+    secret: Buffer,
+    target: { key: string; host: string; port: number },
+  ): Promise<{ kind: 'ok'; partner: Partner } | { kind: 'failed'; problem: Problem }> {
     const exported = connection.exporter(EXPORTER_LABEL);
     const answer = await new Promise<unknown>((resolve) => {
       const timer = setTimeout(() => resolve(undefined), INTRODUCTION_MS);
@@ -167,60 +203,99 @@ export class PartnerChannel {
         resolve(value);
       };
       const channel = jsonChannel(connection, { onValue: settle, onClose: () => settle(undefined) });
-      const params = { proof: proof(secret, exported, 'accept', this.#host.ownKey), name: this.#host.serverName, port: this.#host.doorPort() };
+      const params = {
+        proof: proof(secret, exported, 'accept', this.#host.ownKey),
+        name: this.#host.serverName,
+        port: this.#host.doorPort(),
+      };
       channel.send({ id: 1, method: 'pair', params });
     });
-    const value = answer as { kind?: unknown; value?: { proof?: unknown; name?: unknown }; problem?: Problem } | undefined;
+    const value = answer as
+      | { kind?: unknown; value?: { proof?: unknown; name?: unknown }; problem?: Problem }
+      | undefined;
     if (value?.kind === 'failed' && value.problem !== undefined) return { kind: 'failed', problem: value.problem };
     if (value?.kind !== 'ok' || !isProof(value.value?.proof, proof(secret, exported, 'invite', target.key))) {
       return { kind: 'failed', problem: { code: 'pair/refused', slots: { host: target.host, port: target.port } } };
     }
-    const partner: Partner = { key: target.key, name: String(value.value?.name ?? target.host), host: target.host, port: target.port };
+    const partner: Partner = {
+      key: target.key,
+      name: String(value.value?.name ?? target.host),
+      host: target.host,
+      port: target.port,
+    };
     await this.#host.adopt(partner);
     return { kind: 'ok', partner };
   }
 
-  async #answer(connection: TlsConnection, request: Request): Promise<{ kind: 'ok'; value: unknown } | { kind: 'failed'; problem: Problem }> {
+  async #answer(
+    connection: TlsConnection,
+    request: Request,
+  ): Promise<{ kind: 'ok'; value: unknown } | { kind: 'failed'; problem: Problem }> {
     const partner = this.#host.partnerOf(connection.peerKey);
     if (request.method === 'pair') return await this.#takePairing(connection, request.params);
-    if (partner === undefined) return { kind: 'failed', problem: { code: 'pair/not-introduced', slots: { peer: connection.remoteAddress } } };
+    if (partner === undefined)
+      return { kind: 'failed', problem: { code: 'pair/not-introduced', slots: { peer: connection.remoteAddress } } };
     return await this.#host.handle(partner, request.method, request.params);
   }
 
-  async #takePairing(connection: TlsConnection, params: unknown): Promise<{ kind: 'ok'; value: unknown } | { kind: 'failed'; problem: Problem }> {
+  async #takePairing(
+    connection: TlsConnection,
+    params: unknown,
+  ): Promise<{ kind: 'ok'; value: unknown } | { kind: 'failed'; problem: Problem }> {
     const invitation = this.#invitation;
-    if (!this.isPairingOpen || invitation === undefined) return { kind: 'failed', problem: { code: 'pair/no-invitation', slots: {} } };
+    if (!this.isPairingOpen || invitation === undefined)
+      return { kind: 'failed', problem: { code: 'pair/no-invitation', slots: {} } };
     const exported = connection.exporter(EXPORTER_LABEL);
     const asked = params as { proof?: unknown; name?: unknown; port?: unknown };
     if (!isProof(asked.proof, proof(invitation.secret, exported, 'accept', connection.peerKey))) {
       invitation.tries++;
-      this.#host.event('pair/wrong-code', { peer: connection.remoteAddress, triesLeft: INVITATION_TRIES_MAX - invitation.tries });
-      return { kind: 'failed', problem: { code: 'pair/wrong-code', slots: { peer: connection.remoteAddress, triesLeft: INVITATION_TRIES_MAX - invitation.tries } } };
+      this.#host.event('pair/wrong-code', {
+        peer: connection.remoteAddress,
+        triesLeft: INVITATION_TRIES_MAX - invitation.tries,
+      });
+      return {
+        kind: 'failed',
+        problem: {
+          code: 'pair/wrong-code',
+          slots: { peer: connection.remoteAddress, triesLeft: INVITATION_TRIES_MAX - invitation.tries },
+        },
+      };
     }
     const port = Number(asked.port);
-    if (!Number.isInteger(port) || port < 1 || port > 65535) return { kind: 'failed', problem: { code: 'pair/code-malformed', slots: {} } };
+    if (!Number.isInteger(port) || port < 1 || port > 65535)
+      return { kind: 'failed', problem: { code: 'pair/code-malformed', slots: {} } };
     this.#invitation = undefined;
-    await this.#host.adopt({ key: connection.peerKey, name: String(asked.name ?? '').slice(0, 253), host: connection.remoteAddress, port });
-    return { kind: 'ok', value: { proof: proof(invitation.secret, exported, 'invite', this.#host.ownKey), name: this.#host.serverName } };
+    await this.#host.adopt({
+      key: connection.peerKey,
+      name: String(asked.name ?? '').slice(0, 253),
+      host: connection.remoteAddress,
+      port,
+    });
+    return {
+      kind: 'ok',
+      value: { proof: proof(invitation.secret, exported, 'invite', this.#host.ownKey), name: this.#host.serverName },
+    };
   }
 
   #outgoingTo(partner: Partner): Outgoing {
     const present = this.#outgoing.get(partner.key);
     if (present !== undefined) return present;
     const pending = new Map<number, Pending>();
-    const channel = this.#host.dial({ host: partner.host, port: partner.port, expectKey: partner.key }).then((connection) =>
-      jsonChannel(connection, {
-        onValue: (value) => takeAnswer(pending, value),
-        onClose: (why) => {
-          if (this.#outgoing.get(partner.key) === outgoing) this.#outgoing.delete(partner.key);
-          for (const { resolve, timer } of pending.values()) {
-            clearTimeout(timer);
-            resolve({ kind: 'unreachable', why, mayHaveArrived: true });
-          }
-          pending.clear();
-        },
-      }),
-    );
+    const channel = this.#host
+      .dial({ host: partner.host, port: partner.port, expectKey: partner.key })
+      .then((connection) =>
+        jsonChannel(connection, {
+          onValue: (value) => takeAnswer(pending, value),
+          onClose: (why) => {
+            if (this.#outgoing.get(partner.key) === outgoing) this.#outgoing.delete(partner.key);
+            for (const { resolve, timer } of pending.values()) {
+              clearTimeout(timer);
+              resolve({ kind: 'unreachable', why, mayHaveArrived: true });
+            }
+            pending.clear();
+          },
+        }),
+      );
     const outgoing: Outgoing = { channel, pending };
     this.#outgoing.set(partner.key, outgoing);
     return outgoing;

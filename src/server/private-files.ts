@@ -39,7 +39,10 @@ export class Secrets {
   static async open(identityDirectory: string): Promise<Secrets> {
     const path = join(identityDirectory, 'secrets.json');
     const text = await readPrivateText(path);
-    return new Secrets(path, new Map(text === undefined ? [] : Object.entries(JSON.parse(text) as Record<string, string>)));
+    return new Secrets(
+      path,
+      new Map(text === undefined ? [] : Object.entries(JSON.parse(text) as Record<string, string>)),
+    );
   }
 
   async put(secret: string): Promise<string> {

@@ -90,5 +90,10 @@ function readEntries(path: string): Entry[] {
 }
 
 function isEntry(value: unknown): value is Entry {
-  return typeof value === 'object' && value !== null && typeof (value as Entry).fingerprint === 'string' && typeof (value as Entry).at === 'number';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Entry).fingerprint === 'string' &&
+    typeof (value as Entry).at === 'number'
+  );
 }

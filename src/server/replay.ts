@@ -9,8 +9,8 @@ import type { Revision } from '../core/config/model.ts';
 import { poolShapeOf } from '../core/config/pool-shape.ts';
 import type { RelationshipRecord } from '../core/failover/endpoint-types.ts';
 import { giveSpan } from '../core/pipeline/pool-changes.ts';
-import type { LogRecord } from '../core/pipeline/records.ts';
 import { decodeRecord } from '../core/pipeline/record-codec.ts';
+import type { LogRecord } from '../core/pipeline/records.ts';
 import type { Revisions } from '../store/revisions.ts';
 import { openStore } from '../store/store.ts';
 import type { FileLayer, ReplayResult, Store, StoreLimits } from '../store/store-types.ts';
@@ -41,7 +41,9 @@ export interface ReplayOptions {
   readonly seed: number;
 }
 
-export type ReplayOutcome = { readonly kind: 'ok'; readonly value: Replayed } | { readonly kind: 'bad'; readonly why: string };
+export type ReplayOutcome =
+  | { readonly kind: 'ok'; readonly value: Replayed }
+  | { readonly kind: 'bad'; readonly why: string };
 
 export async function replayStore(options: ReplayOptions): Promise<ReplayOutcome> {
   const numbers = [...(await options.revisions.list())].sort((a, b) => b - a);
@@ -55,7 +57,8 @@ export async function replayStore(options: ReplayOptions): Promise<ReplayOutcome
   let candidate = numbers[0]!;
   for (let attempt = 0; attempt < 2; attempt++) {
     const revision = await readRevision(options.revisions, candidate);
-    if (revision === undefined) return { kind: 'bad', why: `configuration revision ${candidate} is named by the log but its file is missing` };
+    if (revision === undefined)
+      return { kind: 'bad', why: `configuration revision ${candidate} is named by the log but its file is missing` };
     const once = await replayWith(options, revision);
     if (once.kind === 'bad') return once;
     const { configurationNumber, ...replayed } = once.value;
@@ -70,7 +73,9 @@ export async function replayStore(options: ReplayOptions): Promise<ReplayOutcome
   return { kind: 'bad', why: 'the log and the configuration directory belong to different servers or times' };
 }
 
-type Once = { kind: 'ok'; value: Omit<Replayed, 'isLostStore'> & { configurationNumber: number | undefined } } | { kind: 'bad'; why: string };
+type Once =
+  | { kind: 'ok'; value: Omit<Replayed, 'isLostStore'> & { configurationNumber: number | undefined } }
+  | { kind: 'bad'; why: string };
 
 async function replayWith(options: ReplayOptions, revision: Revision): Promise<Once> {
   const table = makeBindingTable(options.seed);
@@ -134,7 +139,8 @@ class ReplayState {
         this.#forget(record.scopeId);
         break;
       case 'scope-given':
-        if (this.#table.pools().some((pool) => pool.scopeId === record.scopeId)) this.#table.giveAll(record.scopeId, record.owner);
+        if (this.#table.pools().some((pool) => pool.scopeId === record.scopeId))
+          this.#table.giveAll(record.scopeId, record.owner);
         break;
       case 'range-given':
         giveSpan(this.#table, record, record.owner);
@@ -144,7 +150,12 @@ class ReplayState {
         break;
       case 'transaction':
         if (record.state === 'forgotten') this.transactions.delete(record.id);
-        else this.transactions.set(record.id, { id: record.id, state: record.state, body: Buffer.from(record.body).toString('utf8') });
+        else
+          this.transactions.set(record.id, {
+            id: record.id,
+            state: record.state,
+            body: Buffer.from(record.body).toString('utf8'),
+          });
         break;
       case 'heartbeat':
         if (record.wallAt > this.newestAt) this.newestAt = record.wallAt;

@@ -52,7 +52,9 @@ export function controlOf(server: Server): Control {
       const literal = parseIp4(host);
       if (literal !== undefined) return [literal];
       try {
-        return (await lookup(host, { family: 4, all: true })).map(({ address }) => parseIp4(address)).filter((address) => address !== undefined);
+        return (await lookup(host, { family: 4, all: true }))
+          .map(({ address }) => parseIp4(address))
+          .filter((address) => address !== undefined);
       } catch {
         // A name without addresses is an answer here, not a failure; the operation says which name it was.
         return [];
@@ -64,7 +66,11 @@ export function controlOf(server: Server): Control {
     counters: () => server.traces.counters(server.outbound.delayedCount),
     traces: (client) => server.traces.of(client),
     problems: () => server.log.recent() as ReturnType<Control['problems']>,
-    audit: (entry) => appendAudit(join(options.stateDirectory, 'audit.log'), { at: new Date(server.clock.now().wallAt * 1000).toISOString(), ...entry }),
+    audit: (entry) =>
+      appendAudit(join(options.stateDirectory, 'audit.log'), {
+        at: new Date(server.clock.now().wallAt * 1000).toISOString(),
+        ...entry,
+      }),
   };
 }
 
@@ -94,14 +100,19 @@ export function splitPort(text: string): [string, number | undefined] {
   return [text.slice(0, colon), port];
 }
 
-async function drained(server: Server, name: string, timeoutMs: number): Promise<{ kind: 'done' } | { kind: 'not'; why: string }> {
+async function drained(
+  server: Server,
+  name: string,
+  timeoutMs: number,
+): Promise<{ kind: 'done' } | { kind: 'not'; why: string }> {
   const untilMs = server.clock.now().monoMs + timeoutMs;
   for (;;) {
     const status = server.core.endpoint(name)?.status(server.clock.now());
     if (status === undefined) return { kind: 'not', why: 'there is no such relationship' };
     if (!status.isCommunicating) return { kind: 'not', why: 'the partner is not reachable' };
     if (status.dirtyBindings === 0 && status.unackedUpdates === 0) return { kind: 'done' };
-    if (server.clock.now().monoMs > untilMs) return { kind: 'not', why: `${status.dirtyBindings} bindings still wait for the partner` };
+    if (server.clock.now().monoMs > untilMs)
+      return { kind: 'not', why: `${status.dirtyBindings} bindings still wait for the partner` };
     await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
   }
 }

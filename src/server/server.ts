@@ -11,9 +11,9 @@ import { encodeRecord } from '../core/pipeline/record-codec.ts';
 import { NOTHING_ENTERS, ServerCore } from '../core/pipeline/server-core.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Ingress } from '../core/serving/serving-types.ts';
-import type { PacketIo, ReceivedPacket, ServedInterface } from '../net/packet-io.ts';
 import type { Connection, PartnerAlpn, TlsConnection } from '../net/connection.ts';
 import { dialPartner } from '../net/dial-partner.ts';
+import type { PacketIo, ReceivedPacket, ServedInterface } from '../net/packet-io.ts';
 import { openPartnerDoor, type PartnerDoor } from '../net/partner-door.ts';
 import { nodeFileLayer } from '../store/file-layer.ts';
 import { openRevisions } from '../store/revisions.ts';
@@ -124,7 +124,12 @@ export class Server {
     this.links = new Links(this.#linkEvents());
     this.links.durableSequence = parts.store.durableSequence;
     this.channel = new PartnerChannel(this.#channelHost());
-    this.configs = new ConfigService(parts.revisions, parts.revision, (revision, sha256, change) => this.#enforce(revision.number, sha256, change), () => this.clock.now().wallAt);
+    this.configs = new ConfigService(
+      parts.revisions,
+      parts.revision,
+      (revision, sha256, change) => this.#enforce(revision.number, sha256, change),
+      () => this.clock.now().wallAt,
+    );
     this.core = new ServerCore(
       {
         ports: {
@@ -138,7 +143,11 @@ export class Server {
         },
         bindings: parts.table,
         identity: { relayServerAddress: parts.options.relayServerAddress },
-        store: { storeId: parts.store.storeId, sequence: () => this.store.durableSequence, isLostStore: parts.isLostStore },
+        store: {
+          storeId: parts.store.storeId,
+          sequence: () => this.store.durableSequence,
+          isLostStore: parts.isLostStore,
+        },
         limits: (relationship) => (relationship.profile === 'twinlease' ? DEFAULT_LIMITS : FOREIGN_LIMITS),
       },
       parts.revision.config,
@@ -148,7 +157,8 @@ export class Server {
 
   static async open(options: ServerOptions): Promise<Server> {
     const layer = options.layer ?? nodeFileLayer;
-    for (const directory of [options.stateDirectory, options.configDirectory, options.identityDirectory]) await layer.mkdir(directory);
+    for (const directory of [options.stateDirectory, options.configDirectory, options.identityDirectory])
+      await layer.mkdir(directory);
     const clock = new WallClock();
     const log = makeLog({ serverName: options.name, level: options.logLevel, nowSec: () => clock.now().wallAt });
     const identity = await loadIdentity(options.identityDirectory);
@@ -156,7 +166,15 @@ export class Server {
     const revisions = await openRevisions(options.configDirectory, layer);
     const nowSec = clock.now().wallAt;
     const seed = randomInt(0x7fffffff);
-    const replayed = await replayStore({ stateDirectory: options.stateDirectory, layer, limits: DEFAULT_STORE_LIMITS, revisions, serverName: options.name, nowSec, seed });
+    const replayed = await replayStore({
+      stateDirectory: options.stateDirectory,
+      layer,
+      limits: DEFAULT_STORE_LIMITS,
+      revisions,
+      serverName: options.name,
+      nowSec,
+      seed,
+    });
     if (replayed.kind === 'bad') throw new Error(replayed.why);
     clock.checkAgainst(replayed.value.newestAt);
     const io = await options.openPacketIo();
@@ -213,7 +231,9 @@ export class Server {
 
   saveTransactions(records: readonly TransactionRecord[]): void {
     for (const record of records) {
-      this.store.append(encodeRecord({ kind: 'transaction', id: record.id, state: record.state, body: Buffer.from(record.body) }));
+      this.store.append(
+        encodeRecord({ kind: 'transaction', id: record.id, state: record.state, body: Buffer.from(record.body) }),
+      );
       if (record.state === 'forgotten') this.transactions.delete(record.id);
       else this.transactions.set(record.id, record);
     }
@@ -241,7 +261,12 @@ export class Server {
     });
     this.store.onFailed((cause) => this.#die(EXIT_STORE, 'store/write-failed', { why: cause.message }));
     if (isNewStore) this.#appendConfiguration(this.configs.present.number, new Uint8Array(32));
-    else this.#configRecord = encodeRecord({ kind: 'configuration', number: this.configs.present.number, sha256: new Uint8Array(32) });
+    else
+      this.#configRecord = encodeRecord({
+        kind: 'configuration',
+        number: this.configs.present.number,
+        sha256: new Uint8Array(32),
+      });
     for (const served of this.io.interfaces()) this.#interfaceAddresses.set(served.interfaceId, served);
     this.#noteClock();
     this.input(() => this.core.start(this.clock.now()));
@@ -249,7 +274,8 @@ export class Server {
     this.io.onInterfaces((interfaces) => this.#noteInterfaces(interfaces));
     this.io.onPackets((batch) => this.#takePackets(batch));
     this.#tick = setInterval(() => this.#everySecond(), TICK_MS);
-    if (this.quarantine.hasEndedOften(this.clock.now().wallAt)) this.log.event('server/crash-loop', { count: this.quarantine.entries.length });
+    if (this.quarantine.hasEndedOften(this.clock.now().wallAt))
+      this.log.event('server/crash-loop', { count: this.quarantine.entries.length });
   }
 
   #takePackets(batch: readonly ReceivedPacket[]): void {
@@ -265,15 +291,22 @@ export class Server {
       const ingress: Ingress = {
         interfaceId: received.interfaceId,
         // Relay-only service has no interface that clients are on.
-        interfaceAddresses: this.options.relayServerAddress !== 0 ? [] : (this.#interfaceAddresses.get(received.interfaceId)?.addresses ?? []),
+        interfaceAddresses:
+          this.options.relayServerAddress !== 0
+            ? []
+            : (this.#interfaceAddresses.get(received.interfaceId)?.addresses ?? []),
         toAddress: received.toAddress,
         fromAddress: received.fromAddress,
         fromPort: received.fromPort,
       };
-      const report = this.#guarded('client-packet', () => packetFingerprint(received.bytes), () => {
-        this.#springPlant(received.bytes);
-        return this.core.packet(now, ingress, received.bytes);
-      });
+      const report = this.#guarded(
+        'client-packet',
+        () => packetFingerprint(received.bytes),
+        () => {
+          this.#springPlant(received.bytes);
+          return this.core.packet(now, ingress, received.bytes);
+        },
+      );
       this.traces.note(now, report);
     }
     this.afterInput();
@@ -292,7 +325,11 @@ export class Server {
 
   #springPlant(bytes: Uint8Array): void {
     const { faultPlant } = this.options;
-    if (faultPlant !== undefined && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(Buffer.from(faultPlant))) throw new Error('the planted fault was met');
+    if (
+      faultPlant !== undefined &&
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(Buffer.from(faultPlant))
+    )
+      throw new Error('the planted fault was met');
   }
 
   #die(status: number, code: string, slots: Readonly<Record<string, string | number>>): never {
@@ -308,11 +345,14 @@ export class Server {
     if (this.#timer !== undefined && this.#timerAtMs <= deadline && this.#timerAtMs >= now) return;
     clearTimeout(this.#timer);
     this.#timerAtMs = deadline;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.input(() => this.core.timer(this.clock.now()));
-      this.#noteCommunicating();
-    }, Math.max(0, deadline - now));
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.input(() => this.core.timer(this.clock.now()));
+        this.#noteCommunicating();
+      },
+      Math.max(0, deadline - now),
+    );
   }
 
   #everySecond(): void {
@@ -331,22 +371,32 @@ export class Server {
 
   #snapshot(): void {
     this.#isSnapshotting = true;
-    this.store.snapshot(this.#source, () => this.#stateRecords()).then(
-      () => {
-        this.#isSnapshotting = false;
-      },
-      (error: unknown) => {
-        this.#isSnapshotting = false;
-        // The log goes on and the next snapshot is due later; a store that failed altogether says so itself.
-        if (!this.#isClosing) this.log.event('store/snapshot-failed', { why: error instanceof Error ? error.message : String(error) });
-      },
-    );
+    this.store
+      .snapshot(this.#source, () => this.#stateRecords())
+      .then(
+        () => {
+          this.#isSnapshotting = false;
+        },
+        (error: unknown) => {
+          this.#isSnapshotting = false;
+          // The log goes on and the next snapshot is due later; a store that failed altogether says so itself.
+          if (!this.#isClosing)
+            this.log.event('store/snapshot-failed', { why: error instanceof Error ? error.message : String(error) });
+        },
+      );
   }
 
   #stateRecords(): Uint8Array[] {
-    const transactions = [...this.transactions.values()].map((t) => encodeRecord({ kind: 'transaction', id: t.id, state: t.state, body: Buffer.from(t.body) }));
+    const transactions = [...this.transactions.values()].map((t) =>
+      encodeRecord({ kind: 'transaction', id: t.id, state: t.state, body: Buffer.from(t.body) }),
+    );
     const heartbeat = encodeRecord({ kind: 'heartbeat', wallAt: this.clock.now().wallAt });
-    return [...(this.#configRecord === undefined ? [] : [this.#configRecord]), ...this.core.stateRecords(), ...transactions, heartbeat];
+    return [
+      ...(this.#configRecord === undefined ? [] : [this.#configRecord]),
+      ...this.core.stateRecords(),
+      ...transactions,
+      heartbeat,
+    ];
   }
 
   #appendConfiguration(number: number, sha256: Uint8Array): void {
@@ -391,7 +441,8 @@ export class Server {
     for (const served of interfaces) {
       const known = this.#interfaceAddresses.get(served.interfaceId);
       // An interface that is down may show no addresses any more; the last ones tell which scopes it served.
-      const addresses = served.addresses.length === 0 && known !== undefined && !served.isUp ? known.addresses : served.addresses;
+      const addresses =
+        served.addresses.length === 0 && known !== undefined && !served.isUp ? known.addresses : served.addresses;
       this.#interfaceAddresses.set(served.interfaceId, { ...served, addresses });
     }
     const gone = new Set(interfaces.map((served) => served.interfaceId));
@@ -430,7 +481,11 @@ export class Server {
   }
 
   #takeMessage(name: string, message: FailoverMessage, frame: Uint8Array): void {
-    this.#guarded('partner-message', () => frameFingerprint(frame), () => this.core.linkMessage(this.clock.now(), name, message));
+    this.#guarded(
+      'partner-message',
+      () => frameFingerprint(frame),
+      () => this.core.linkMessage(this.clock.now(), name, message),
+    );
     this.afterInput();
   }
 
@@ -452,7 +507,14 @@ export class Server {
   }
 
   async #dialTls(host: string, port: number, alpn: PartnerAlpn, expectKey: string): Promise<TlsConnection> {
-    const dialled = await dialPartner({ host, port, alpn, expectKey, identity: this.identity, ...this.#localAddress() });
+    const dialled = await dialPartner({
+      host,
+      port,
+      alpn,
+      expectKey,
+      identity: this.identity,
+      ...this.#localAddress(),
+    });
     if (dialled.kind === 'ok') return dialled.connection;
     throw new Error(dialled.why);
   }
@@ -467,9 +529,15 @@ export class Server {
     for (;;) {
       const { number, config } = this.configs.present;
       const partners = [...config.partners.filter((known) => known.key !== partner.key), partner];
-      const done = await this.configs.change({ base: number, by: 'pairing', what: `introduced to ${partner.name}`, config: { ...config, partners } });
+      const done = await this.configs.change({
+        base: number,
+        by: 'pairing',
+        what: `introduced to ${partner.name}`,
+        config: { ...config, partners },
+      });
       if (done.kind === 'ok') return;
-      if (done.kind === 'bad') throw new Error(`the partner ${partner.name} cannot be added: ${done.problems[0]?.code ?? 'refused'}`);
+      if (done.kind === 'bad')
+        throw new Error(`the partner ${partner.name} cannot be added: ${done.problems[0]?.code ?? 'refused'}`);
     }
   }
 
@@ -498,6 +566,14 @@ interface Parts {
 }
 
 /** Where state, configuration and identity live below one directory. */
-export function directoriesBelow(root: string): { stateDirectory: string; configDirectory: string; identityDirectory: string } {
-  return { stateDirectory: join(root, 'state'), configDirectory: join(root, 'config'), identityDirectory: join(root, 'identity') };
+export function directoriesBelow(root: string): {
+  stateDirectory: string;
+  configDirectory: string;
+  identityDirectory: string;
+} {
+  return {
+    stateDirectory: join(root, 'state'),
+    configDirectory: join(root, 'config'),
+    identityDirectory: join(root, 'identity'),
+  };
 }

@@ -150,7 +150,8 @@ export class Cable {
   /** A machine that had vanished is there again, and answers for connections it knows nothing of. */
   comeBack(side: Side): void {
     for (const connection of this.#connections) {
-      if (!connection.sockets[side].isOpen && connection.sockets[otherSide(side)].isOpen) this.carry(connection, side, 'end');
+      if (!connection.sockets[side].isOpen && connection.sockets[otherSide(side)].isOpen)
+        this.carry(connection, side, 'end');
     }
   }
 

@@ -35,9 +35,9 @@ export interface Lease {
 
 /** What a client lets its observers know. */
 export interface ClientWatch {
-  asks(client: Client): void;
   sends(client: Client, type: MessageType, how: string): void;
-  holds(client: Client, lease: Lease): void;
+  /** `waitedMs`: since it began to ask; undefined for a renewal. */
+  holds(client: Client, lease: Lease, waitedMs: number | undefined): void;
   /** It uses its address no more, and why. */
   letsGo(client: Client, address: Ip4, why: string): void;
 }
@@ -146,7 +146,6 @@ export class Client {
     this.phase = 'selecting';
     this.#offers = [];
     this.#newExchange();
-    this.#parts.watch.asks(this);
     this.askingSinceMs ??= this.#nowMs;
     this.#repeatDiscover();
   }
@@ -245,8 +244,9 @@ export class Client {
     this.#lastAddress = packet.yiaddr;
     const isNew = this.phase !== 'renewing' && this.phase !== 'rebinding';
     this.phase = 'bound';
+    const waitedMs = this.askingSinceMs === undefined ? undefined : this.#nowMs - this.askingSinceMs;
     this.askingSinceMs = undefined;
-    this.#parts.watch.holds(this, this.lease);
+    this.#parts.watch.holds(this, this.lease, waitedMs);
     if (isNew && this.#parts.random.chance(1)) return this.#decline();
     if (isNew) this.#planLife();
     this.#wake(this.lease.t1Ms - this.#nowMs, () => this.#renew());
@@ -326,7 +326,10 @@ export class Client {
     const { scopeIndex } = this;
     const giaddr = scopeIndex > 0 ? relayAddressOf(scopeIndex) : ip4(0);
     const { serverId, ...rest } = what;
-    this.#parts.lan.broadcast(scopeIndex, this.#packet(type, { ...rest, ...(serverId && { serverIdOption: serverId }), giaddr }));
+    this.#parts.lan.broadcast(
+      scopeIndex,
+      this.#packet(type, { ...rest, ...(serverId && { serverIdOption: serverId }), giaddr }),
+    );
   }
 
   #send(type: MessageType, how: string, what: { ciaddr: Ip4; serverIdOption?: Ip4 }, to: Ip4): void {
@@ -335,16 +338,14 @@ export class Client {
     this.#parts.lan.unicast(to, what.ciaddr, this.#packet(type, what));
   }
 
-  #packet(
-    type: MessageType,
-    what: { requested?: Ip4; serverIdOption?: Ip4; ciaddr?: Ip4; giaddr?: Ip4 },
-  ): Uint8Array {
+  #packet(type: MessageType, what: { requested?: Ip4; serverIdOption?: Ip4; ciaddr?: Ip4; giaddr?: Ip4 }): Uint8Array {
     const { clientId, countsSecs, leaseAskedSec } = this.#habits;
     const options = new Map<number, Uint8Array>([[53, Uint8Array.of(MESSAGE_TYPES[type])]]);
     if (clientId !== undefined) options.set(61, clientId);
     if (what.requested !== undefined) options.set(50, octetsOf(what.requested));
     if (what.serverIdOption !== undefined) options.set(54, octetsOf(what.serverIdOption));
-    if (leaseAskedSec !== undefined && (type === 'discover' || type === 'request')) options.set(51, octetsOf(leaseAskedSec));
+    if (leaseAskedSec !== undefined && (type === 'discover' || type === 'request'))
+      options.set(51, octetsOf(leaseAskedSec));
     const sinceMs = this.askingSinceMs ?? this.#sentMs;
     return encodeDhcpPacket(
       {

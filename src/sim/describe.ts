@@ -24,7 +24,13 @@ export function describeBinding(binding: Binding | undefined): string {
   if (binding === undefined) return 'nothing';
   const { state, hardware } = binding;
   const flags = `${binding.dirty ? ' dirty' : ''}${binding.told ? ' told' : ''}`;
-  const times = [binding.leaseEndAt, binding.sentPotentialAt, binding.ackedPotentialAt, binding.recvPotentialAt, binding.lastTransactionAt];
+  const times = [
+    binding.leaseEndAt,
+    binding.sentPotentialAt,
+    binding.ackedPotentialAt,
+    binding.recvPotentialAt,
+    binding.lastTransactionAt,
+  ];
   return `${state} ${clientOf(hardware)} let/sent/acked/recv/cltt ${times.map(shortTime).join('/')}${flags}`;
 }
 

@@ -10,7 +10,7 @@ import type { ServerState } from '../wire/failover/messages.ts';
 import type { EpochSec, Ip4, MonoMs, Now } from '../wire/units.ts';
 import type { Cable, Listener } from './cable.ts';
 import { Disk, type StoreCopy } from './disk.ts';
-import { type ProcessWatch, RELATIONSHIP, ServerProcess } from './process.ts';
+import { type ProcessWatch, RELATIONSHIP, type SavedBinding, ServerProcess } from './process.ts';
 import type { Random } from './random.ts';
 import type { Schedule } from './schedule.ts';
 import type { Side } from './sides.ts';
@@ -36,6 +36,8 @@ export class Host {
   readonly disk: Disk;
   readonly copies: StoreCopy[] = [];
   process: ServerProcess | undefined;
+  /** What the last process had appended, for who must know what may be on the disk of a server that is down. */
+  left: ReadonlyMap<Ip4, SavedBinding> | undefined;
   /** No process, and its machine does not answer at all. */
   hasVanished = false;
   readonly #parts: HostParts;
@@ -110,6 +112,7 @@ export class Host {
   stop(how: 'died' | 'vanished'): void {
     if (this.process === undefined) return;
     this.process.kill();
+    this.left = this.process.saved;
     this.process = undefined;
     this.hasVanished = how === 'vanished';
     this.disk.crash();

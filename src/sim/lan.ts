@@ -9,7 +9,7 @@ import { type Ip4, ip4 } from '../wire/units.ts';
 import type { Random } from './random.ts';
 import type { Schedule } from './schedule.ts';
 import { relayAddressOf, SERVER_PREFIX_LENGTH, serverAddressOf } from './setting.ts';
-import { type Side, SIDES } from './sides.ts';
+import { SIDES, type Side } from './sides.ts';
 
 const BROADCAST = ip4(0xffffffff);
 const LATE_MS_MAX = 40;
@@ -66,7 +66,8 @@ export class Lan {
     if (side === undefined || this.cutOff.has(side) || this.#isLost()) return;
     const ingress: Ingress = { ...ownIngress(side), toAddress: to, fromAddress: from, fromPort: CLIENT_PORT };
     this.#late(() => this.#ends.toServer(side, ingress, bytes, undefined));
-    if (this.#random.chance(this.duplicatePercent)) this.#late(() => this.#ends.toServer(side, ingress, bytes, undefined));
+    if (this.#random.chance(this.duplicatePercent))
+      this.#late(() => this.#ends.toServer(side, ingress, bytes, undefined));
   }
 
   reply(side: Side, reply: ReplyPlan): void {

@@ -56,7 +56,8 @@ export class LinkChecks {
   queued(process: ServerProcess, message: OutMessage, afterSequence: number): void {
     if (afterSequence === 0 && message.kind !== 'contact') {
       // Before anything was ever saved there is nothing to wait for.
-      if (process.saved.size > 0) this.#report('I6', `${process.side} lets ${message.kind} leave without waiting for the log`);
+      if (process.saved.size > 0)
+        this.#report('I6', `${process.side} lets ${message.kind} leave without waiting for the log`);
       return;
     }
     if (message.kind === 'bndack') {
@@ -68,9 +69,12 @@ export class LinkChecks {
         if (process.saved.has(update.address)) this.#mustBeSaved(process, update.address, afterSequence, 'BNDUPD');
         const told = process.table.find(update.address);
         if (told === undefined || update.state !== 'active') continue;
-        if (told.sentPotentialAt < (update.potentialEndAt ?? 0)) this.#report('I6', `${process.side}: sentPET of ${shortAddress(update.address)} is not kept`);
-        if ((update.potentialEndAt ?? 0) < (update.leaseEndAt ?? 0)) this.#report('I4', `${process.side}: PET of ${shortAddress(update.address)} is before its LET`);
-        if (!told.told) this.#report('I6', `${process.side}: ${shortAddress(update.address)} is told and not marked so`);
+        if (told.sentPotentialAt < (update.potentialEndAt ?? 0))
+          this.#report('I6', `${process.side}: sentPET of ${shortAddress(update.address)} is not kept`);
+        if ((update.potentialEndAt ?? 0) < (update.leaseEndAt ?? 0))
+          this.#report('I4', `${process.side}: PET of ${shortAddress(update.address)} is before its LET`);
+        if (!told.told)
+          this.#report('I6', `${process.side}: ${shortAddress(update.address)} is told and not marked so`);
       }
     } else if (message.kind === 'state') this.#stateMustBeSaved(process, message, afterSequence);
   }
@@ -102,30 +106,44 @@ export class LinkChecks {
     }
     direction.flights.delete(message.xid);
     const answered = message.answers.map((answer) => answer.address);
-    if (answered.join() !== addresses.join()) this.#report('I12', `${side}: the answer to #${message.xid} names other addresses`);
+    if (answered.join() !== addresses.join())
+      this.#report('I12', `${side}: the answer to #${message.xid} names other addresses`);
     for (const address of addresses) {
       direction.addresses.delete(address);
       this.#ends[side].delete(address);
     }
   }
 
-  #updateLeaves(side: Side, direction: Direction, xid: number, updates: readonly { readonly address: Ip4; readonly state: string }[]): void {
+  #updateLeaves(
+    side: Side,
+    direction: Direction,
+    xid: number,
+    updates: readonly { readonly address: Ip4; readonly state: string }[],
+  ): void {
     this.lastUpdateMs = this.#nowMs();
     for (const { address, state } of updates) {
-      if (direction.addresses.has(address)) this.#report('I12', `${side} has two unanswered updates of ${shortAddress(address)}`);
+      if (direction.addresses.has(address))
+        this.#report('I12', `${side} has two unanswered updates of ${shortAddress(address)}`);
       direction.addresses.add(address);
       if (state === 'expired' || state === 'released' || state === 'reset') this.#ends[side].add(address);
     }
-    direction.flights.set(xid, updates.map(({ address }) => address));
+    direction.flights.set(
+      xid,
+      updates.map(({ address }) => address),
+    );
     if (direction.flights.size > direction.partnersWindow)
-      this.#report('I11', `${side} has ${direction.flights.size} unanswered updates, ${otherSide(side)} takes ${direction.partnersWindow}`);
+      this.#report(
+        'I11',
+        `${side} has ${direction.flights.size} unanswered updates, ${otherSide(side)} takes ${direction.partnersWindow}`,
+      );
   }
 
   #mustBeSaved(process: ServerProcess, address: Ip4, afterSequence: number, what: string): void {
     const saved = process.saved.get(address);
     if (saved === undefined || saved.sequence > afterSequence)
       this.#report('I6', `${process.side}: ${what} of ${shortAddress(address)} does not wait for its record`);
-    else if (!process.isSavedAsIs(address)) this.#report('I6', `${process.side}: ${what} of ${shortAddress(address)} is not what was saved`);
+    else if (!process.isSavedAsIs(address))
+      this.#report('I6', `${process.side}: ${what} of ${shortAddress(address)} is not what was saved`);
   }
 
   #stateMustBeSaved(process: ServerProcess, message: OutMessage & { kind: 'state' }, afterSequence: number): void {

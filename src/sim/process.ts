@@ -2,8 +2,9 @@
  * One life of a server: the production core over simulated ports, driven as `server/server.ts` drives it (decide, commit,
  * send). It ends with `kill`; the next life begins with what the disk kept.
  */
-import { makeBindingTable } from '../core/bindings/table.ts';
+
 import type { BindingTable } from '../core/bindings/binding.ts';
+import { makeBindingTable } from '../core/bindings/table.ts';
 import type { Config } from '../core/config/model.ts';
 import { poolShapeOf } from '../core/config/pool-shape.ts';
 import type { EndpointStatus, RelationshipRecord } from '../core/failover/endpoint-types.ts';
@@ -31,7 +32,8 @@ const NO_DIGEST = new Uint8Array(32);
 
 /** What a process tells its observers; calls must not act on it, except that `left` may end it. */
 export interface ProcessWatch {
-  decided(process: ServerProcess, ingress: Ingress, packet: Uint8Array, report: PacketReport): void;
+  deciding(process: ServerProcess, packet: Uint8Array): void;
+  decided(process: ServerProcess, report: PacketReport): void;
   /** A reply was decided, to leave after the sequence. */
   promised(process: ServerProcess, reply: ReplyPlan, afterSequence: number): void;
   replyLeaving(process: ServerProcess, reply: ReplyPlan): void;
@@ -98,7 +100,11 @@ export class ServerProcess {
         ports: this.#ports(),
         bindings: this.table,
         identity: { relayServerAddress: parts.serverAddress },
-        store: { storeId: parts.disk.storeId, sequence: () => parts.disk.durableSequence, isLostStore: parts.isLostStore },
+        store: {
+          storeId: parts.disk.storeId,
+          sequence: () => parts.disk.durableSequence,
+          isLostStore: parts.isLostStore,
+        },
         limits: () => DEFAULT_LIMITS,
       },
       parts.config,
@@ -138,8 +144,8 @@ export class ServerProcess {
 
   packet(ingress: Ingress, bytes: Uint8Array): void {
     this.input(() => {
-      const report = this.core.packet(this.now, ingress, bytes);
-      this.#parts.watch.decided(this, ingress, bytes, report);
+      this.#parts.watch.deciding(this, bytes);
+      this.#parts.watch.decided(this, this.core.packet(this.now, ingress, bytes));
     });
   }
 
@@ -168,7 +174,9 @@ export class ServerProcess {
   isSavedAsIs(address: Ip4): boolean {
     const saved = this.saved.get(address);
     const binding = this.table.find(address);
-    return saved !== undefined && binding !== undefined && sameBytes(encodeRecord({ kind: 'binding', binding }), saved.bytes);
+    return (
+      saved !== undefined && binding !== undefined && sameBytes(encodeRecord({ kind: 'binding', binding }), saved.bytes)
+    );
   }
 
   #replay(): Map<string, RelationshipRecord> {
@@ -196,7 +204,8 @@ export class ServerProcess {
         records.delete(record.name);
         return;
       case 'scope-given':
-        if (this.table.pools().some(({ scopeId }) => scopeId === record.scopeId)) this.table.giveAll(record.scopeId, record.owner);
+        if (this.table.pools().some(({ scopeId }) => scopeId === record.scopeId))
+          this.table.giveAll(record.scopeId, record.owner);
         return;
       case 'range-given':
         giveSpan(this.table, record, record.owner);
@@ -256,7 +265,8 @@ export class ServerProcess {
 
   #release(sequence: number): void {
     if (this.isDead) return;
-    while (this.#waiting.length > 0 && this.#waiting[0]!.sequence <= sequence) this.#leave(this.#waiting.shift()!.reply);
+    while (this.#waiting.length > 0 && this.#waiting[0]!.sequence <= sequence)
+      this.#leave(this.#waiting.shift()!.reply);
     if (!this.isDead) this.link.release(sequence);
   }
 

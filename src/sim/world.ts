@@ -13,7 +13,7 @@ import { RELATIONSHIP } from './process.ts';
 import { makeRandom, type Random } from './random.ts';
 import { Schedule } from './schedule.ts';
 import { firstConfig, scopeIdOf, serverAddressOf, withRelationship } from './setting.ts';
-import { otherSide, type Side, SIDES } from './sides.ts';
+import { otherSide, SIDES, type Side } from './sides.ts';
 import { Trace } from './trace.ts';
 
 /** The checker looks at the whole world this often. */
@@ -84,8 +84,8 @@ export class World {
         newRelationships: [{ name: RELATIONSHIP, holdsAllData }],
       });
     this.say('', 'the relationship is created');
-    enter(partner, false);
-    this.schedule.after(this.random.below(500), () => enter(called, true));
+    enter(called, true);
+    this.schedule.after(this.random.below(500), () => enter(partner, false));
   }
 
   /** Both up, in NORMAL, and talking. */

@@ -77,7 +77,7 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
           return directory;
         });
         try {
-          await strikeAndJudge(pair, mode, fault);
+          t.diagnostic(await strikeAndJudge(pair, mode, fault));
         } catch (error) {
           throw new Error(`${String(error)}\n${pair.logs()}`, { cause: error });
         } finally {
@@ -90,11 +90,18 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
   });
 }
 
-async function strikeAndJudge(pair: NamespacePair, mode: 'LoadBalance' | 'HotStandby', fault: Fault): Promise<void> {
+/** Answers what it measured. */
+async function strikeAndJudge(pair: NamespacePair, mode: 'LoadBalance' | 'HotStandby', fault: Fault): Promise<string> {
   const host = pair.machines.network.host('u');
   pair.machines.network.plug(host, LAN, LAN);
   await pair.start();
-  const scope = { scopeId: SCOPE, subnetMask: '255.255.252.0', startRange: '10.91.0.10', endRange: '10.91.3.250', leaseDuration: LEASE_SEC };
+  const scope = {
+    scopeId: SCOPE,
+    subnetMask: '255.255.252.0',
+    startRange: '10.91.0.10',
+    endRange: '10.91.3.250',
+    leaseDuration: LEASE_SEC,
+  };
   await pair.join({ mode, scopes: [scope], parameters: { maxClientLeadTime: MCLT_SEC } });
   const crowd = await CrowdProcess.open(pair.machines.clients, {
     servers: [
@@ -121,11 +128,18 @@ async function strikeAndJudge(pair: NamespacePair, mode: 'LoadBalance' | 'HotSta
     const renewed = await client.event('renewed', LEASE_SEC * 1000, seen);
     assert.equal(renewed.address, first.address);
     assert.equal(renewed.serverId, victim === pair.alpha ? BETA : ALPHA);
-    assert.ok(!client.events().slice(seen).some((event) => event.kind === 'lost'), 'the client never lost its lease');
+    assert.ok(
+      !client
+        .events()
+        .slice(seen)
+        .some((event) => event.kind === 'lost'),
+      'the client never lost its lease',
+    );
     const { duplicates, lost, moved, naks, longestWaitMs } = await crowd.bound(OLD_CLIENTS + NEW_CLIENTS, 30_000);
     assert.deepEqual({ duplicates, lost, moved, naks }, { duplicates: 0, lost: 0, moved: 0, naks: 0 });
     assert.ok(longestWaitMs <= fault.waitMaxMs, `somebody waited ${longestWaitMs} ms`);
     await fault.after?.(pair, victim);
+    return `longest wait ${longestWaitMs} ms`;
   } finally {
     crowd.close();
     client.kill();

@@ -29,10 +29,21 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
     let crowd: Crowd;
 
     before(async () => {
-      const scope = { scopeId: SCOPE, subnetMask: '255.255.252.0', startRange: '10.91.0.10', endRange: '10.91.3.250', name: 'lan', leaseDuration: LEASE_SEC };
+      const scope = {
+        scopeId: SCOPE,
+        subnetMask: '255.255.252.0',
+        startRange: '10.91.0.10',
+        endRange: '10.91.3.250',
+        name: 'lan',
+        leaseDuration: LEASE_SEC,
+      };
       pair = await DemoPair.open({ relationship: RELATIONSHIP, scopes: [scope], mcltSec: MCLT_SEC, mode });
       crowd = await Crowd.open({
-        servers: pair.servers.map((server) => ({ name: server.options.name, address: server.options.partnerAddress, port: server.dhcpPort })),
+        servers: pair.servers.map((server) => ({
+          name: server.options.name,
+          address: server.options.partnerAddress,
+          port: server.dhcpPort,
+        })),
         relayAddress: '127.0.0.1',
         links: [SCOPE],
         retransmitMs: 1000,
@@ -51,7 +62,8 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
       await agree(pair, crowd);
       const { duplicates, lost, ackedBy } = crowd.stats();
       assert.deepEqual({ duplicates, lost }, { duplicates: 0, lost: 0 });
-      if (mode === 'LoadBalance') assert.ok((ackedBy['alpha'] ?? 0) > 5 && (ackedBy['beta'] ?? 0) > 5, JSON.stringify(ackedBy));
+      if (mode === 'LoadBalance')
+        assert.ok((ackedBy['alpha'] ?? 0) > 5 && (ackedBy['beta'] ?? 0) > 5, JSON.stringify(ackedBy));
       else assert.equal(ackedBy['beta'], 0);
     });
 
@@ -72,7 +84,9 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
 
     test('the link alone is cut: both serve, and on healing both hold the same leases', async () => {
       for (const server of pair.servers) await server.call('drill/cut');
-      await eventually('both notice', 15_000, async () => ((await states(pair)).every((state) => state === 'CommunicationInterrupted') ? true : undefined));
+      await eventually('both notice', 15_000, async () =>
+        (await states(pair)).every((state) => state === 'CommunicationInterrupted') ? true : undefined,
+      );
       crowd.renewAll();
       crowd.add(40);
       await bound(crowd, 130);
@@ -88,7 +102,9 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
       await victim.kill();
       rmSync(join(victim.options.dataDirectory, 'state'), { recursive: true });
       await victim.start();
-      await eventually('it recovers', 20_000, async () => (/^Recover/.test((await states(pair))[1] ?? '') ? true : undefined));
+      await eventually('it recovers', 20_000, async () =>
+        /^Recover/.test((await states(pair))[1] ?? '') ? true : undefined,
+      );
       await normal(pair);
       await agree(pair, crowd);
     });
@@ -117,7 +133,9 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
       const refused = await pair.beta.call('failover/set', { name: RELATIONSHIP, partnerDown: true });
       assert.equal(refused.body['messageId'], 'DHCP 20120');
       await pair.alpha.kill();
-      await eventually('it notices', 15_000, async () => ((await stateOf(pair.beta)) === 'CommunicationInterrupted' ? true : undefined));
+      await eventually('it notices', 15_000, async () =>
+        (await stateOf(pair.beta)) === 'CommunicationInterrupted' ? true : undefined,
+      );
       await pair.beta.ask('failover/set', { name: RELATIONSHIP, partnerDown: true });
       assert.equal(await stateOf(pair.beta), 'PartnerDown');
       await pair.alpha.start();
@@ -130,7 +148,9 @@ for (const mode of ['LoadBalance', 'HotStandby'] as const) {
 }
 
 async function stateOf(server: ServerProcess): Promise<string | undefined> {
-  const rows = await server.ask<readonly { readonly state: string }[]>('failover/get-by-name', { name: [RELATIONSHIP] });
+  const rows = await server.ask<readonly { readonly state: string }[]>('failover/get-by-name', {
+    name: [RELATIONSHIP],
+  });
   return rows[0]?.state;
 }
 
@@ -139,13 +159,17 @@ async function states(pair: DemoPair): Promise<(string | undefined)[]> {
 }
 
 async function normal(pair: DemoPair): Promise<void> {
-  await eventually('both in Normal', 60_000, async () => ((await pair.isNormal(RELATIONSHIP)) ? true : undefined)).catch(async (error: unknown) => {
+  await eventually('both in Normal', 60_000, async () =>
+    (await pair.isNormal(RELATIONSHIP)) ? true : undefined,
+  ).catch(async (error: unknown) => {
     throw new Error(`${String(error)}: ${JSON.stringify(await states(pair))}`);
   });
 }
 
 async function bound(crowd: Crowd, count: number): Promise<void> {
-  await eventually(`${count} clients hold a lease`, 30_000, () => (crowd.stats().bound === count && crowd.stats().waiting === 0 ? true : undefined)).catch((error: unknown) => {
+  await eventually(`${count} clients hold a lease`, 30_000, () =>
+    crowd.stats().bound === count && crowd.stats().waiting === 0 ? true : undefined,
+  ).catch((error: unknown) => {
     throw new Error(`${String(error)}: ${JSON.stringify(crowd.stats())}`);
   });
 }
@@ -153,10 +177,13 @@ async function bound(crowd: Crowd, count: number): Promise<void> {
 /** Both servers know every lease that a client holds, and hold the same bindings. */
 async function agree(pair: DemoPair, crowd: Crowd): Promise<void> {
   await eventually('both servers hold the same leases', 20_000, async () => {
-    const [a, b] = await Promise.all(pair.servers.map((server) => server.ask<readonly LeaseRow[]>('lease/get-by-scope-id', { scopeId: SCOPE })));
+    const [a, b] = await Promise.all(
+      pair.servers.map((server) => server.ask<readonly LeaseRow[]>('lease/get-by-scope-id', { scopeId: SCOPE })),
+    );
     assert.deepEqual(shown(a ?? []), shown(b ?? []));
     const known = new Map((a ?? []).map((row) => [row.ipAddress, row.clientId]));
-    for (const [address, hardware] of crowd.leases()) assert.match(known.get(formatIp4(address)) ?? '', new RegExp(toHex(hardware, '-')));
+    for (const [address, hardware] of crowd.leases())
+      assert.match(known.get(formatIp4(address)) ?? '', new RegExp(toHex(hardware, '-')));
     return true;
   });
 }

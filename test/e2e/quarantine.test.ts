@@ -21,8 +21,21 @@ describe('a packet on which an assertion fails', () => {
   let socket: Socket;
 
   before(async () => {
-    const scope = { scopeId: SCOPE, subnetMask: '255.255.255.0', startRange: '10.93.0.10', endRange: '10.93.0.250', name: 'lan', leaseDuration: 3600 };
-    pair = await DemoPair.open({ relationship: 'planted', scopes: [scope], mcltSec: 600, mode: 'LoadBalance', environment: { TWINLEASE_FAULT_PLANT: PLANT } });
+    const scope = {
+      scopeId: SCOPE,
+      subnetMask: '255.255.255.0',
+      startRange: '10.93.0.10',
+      endRange: '10.93.0.250',
+      name: 'lan',
+      leaseDuration: 3600,
+    };
+    pair = await DemoPair.open({
+      relationship: 'planted',
+      scopes: [scope],
+      mcltSec: 600,
+      mode: 'LoadBalance',
+      environment: { TWINLEASE_FAULT_PLANT: PLANT },
+    });
     socket = createSocket('udp4');
     await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
   });
@@ -38,9 +51,14 @@ describe('a packet on which an assertion fails', () => {
       assert.equal(await server.ended(), EXIT_ASSERTION);
       await server.start();
     }
-    for (const xid of [2, 3, 4]) for (const server of pair.servers) send(socket, discover(xid), server.options.partnerAddress, server.dhcpPort);
+    for (const xid of [2, 3, 4])
+      for (const server of pair.servers) send(socket, discover(xid), server.options.partnerAddress, server.dhcpPort);
     const crowd = await Crowd.open({
-      servers: pair.servers.map((server) => ({ name: server.options.name, address: server.options.partnerAddress, port: server.dhcpPort })),
+      servers: pair.servers.map((server) => ({
+        name: server.options.name,
+        address: server.options.partnerAddress,
+        port: server.dhcpPort,
+      })),
       relayAddress: '127.0.0.1',
       links: [SCOPE],
       retransmitMs: 500,
@@ -53,7 +71,10 @@ describe('a packet on which an assertion fails', () => {
     }
     for (const server of pair.servers) {
       assert.ok(server.isRunning, `${server.options.name} ended again`);
-      assert.ok(server.lines.some((line) => line.includes('serving/packet-quarantined')), `${server.options.name} reports it`);
+      assert.ok(
+        server.lines.some((line) => line.includes('serving/packet-quarantined')),
+        `${server.options.name} reports it`,
+      );
     }
   });
 });
@@ -73,5 +94,8 @@ function discover(xid: number): Uint8Array {
   ]);
   const fields = { op: 1, htype: 1, hlen: 6, hops: 1, xid, secs: xid, flags: 0, hasCookie: true };
   const addresses = { ciaddr: none, yiaddr: none, siaddr: none, giaddr: ip4(0x7f000001) };
-  return encodeDhcpPacket({ ...fields, ...addresses, chaddr: Uint8Array.of(2, 0, 0, 0, 9, 9), sname: empty, file: empty, options }, { bytesMax: 1500, bytesMin: 300 });
+  return encodeDhcpPacket(
+    { ...fields, ...addresses, chaddr: Uint8Array.of(2, 0, 0, 0, 9, 9), sname: empty, file: empty, options },
+    { bytesMax: 1500, bytesMin: 300 },
+  );
 }

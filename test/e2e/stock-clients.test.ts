@@ -21,8 +21,20 @@ const FAR = 'far';
 /** Clients renew after half of it. */
 const LEASE_SEC = 20;
 const SCOPES = [
-  { scopeId: '10.77.0.0', startRange: '10.77.0.10', endRange: '10.77.0.250', excludedTo: '10.77.0.99', router: '10.77.0.3' },
-  { scopeId: '10.78.0.0', startRange: '10.78.0.10', endRange: '10.78.0.250', excludedTo: '10.78.0.99', router: RELAY_INSIDE },
+  {
+    scopeId: '10.77.0.0',
+    startRange: '10.77.0.10',
+    endRange: '10.77.0.250',
+    excludedTo: '10.77.0.99',
+    router: '10.77.0.3',
+  },
+  {
+    scopeId: '10.78.0.0',
+    startRange: '10.78.0.10',
+    endRange: '10.78.0.250',
+    excludedTo: '10.78.0.99',
+    router: RELAY_INSIDE,
+  },
 ] as const;
 const EXCLUDED = /^10\.7[78]\.0\.([1-9]|[1-9]\d)$/;
 const CUSTOM_TEXT = 'rack 7';
@@ -54,21 +66,31 @@ const CASES: readonly Case[] = [
   { program: 'dhcpcd', way: 'through a relay', reserved: '10.78.0.202' },
 ];
 
-test('the stock clients are served by a pair of machines, directly and through a relay', { concurrency: CASES.length + 1 }, async (t) => {
+test('the stock clients are served by a pair of machines, directly and through a relay', {
+  concurrency: CASES.length + 1,
+}, async (t) => {
   if (!needRoot(t)) return;
   for (const program of PROGRAMS) if (!needProgram(t, program)) return;
   const resolverBefore = readFileSync('/etc/resolv.conf', 'utf8');
   const machines = new Machines({ label: 's', addresses: [`${SERVERS[0]}/24`, `${SERVERS[1]}/24`, `${RELAY}/24`] });
   const world: World = { machines, pair: new NamespacePair(machines) };
   try {
-    const captures = await Promise.all([capture(machines, machines.hosts[0], LAN), capture(machines, machines.hosts[1], LAN), capture(machines, machines.hosts[0], LINK)]);
+    const captures = await Promise.all([
+      capture(machines, machines.hosts[0], LAN),
+      capture(machines, machines.hosts[1], LAN),
+      capture(machines, machines.hosts[0], LINK),
+    ]);
     const hosts = prepareClients(world);
     await openPair(world, hosts);
-    const running = CASES.map((one, index) => t.test(`${one.program} ${one.way}`, () => followClient(world, one, hosts[index])));
+    const running = CASES.map((one, index) =>
+      t.test(`${one.program} ${one.way}`, () => followClient(world, one, hosts[index])),
+    );
     running.push(t.test('an excluded address is not given to who asks for it', () => askForExcluded(world)));
     await Promise.all(running);
     const [lanOfAlpha, lanOfBeta, link] = await Promise.all(captures.map((one) => one.stop()));
-    await t.test('nothing that tshark decodes is malformed', (inner) => judgeLan(inner, [lanOfAlpha ?? '', lanOfBeta ?? '']));
+    await t.test('nothing that tshark decodes is malformed', (inner) =>
+      judgeLan(inner, [lanOfAlpha ?? '', lanOfBeta ?? '']),
+    );
     await t.test('the link between the servers is TLS 1.3 and nothing else', () => judgeLink(world, link ?? ''));
     assert.equal(readFileSync('/etc/resolv.conf', 'utf8'), resolverBefore);
   } finally {
@@ -102,11 +124,23 @@ async function openPair({ machines, pair }: World, hosts: readonly Host[]): Prom
     const scopeId = reserved.replace(/\d+$/, '0');
     await alpha.ask('reservation/add', { scopeId, ipAddress: reserved, clientId: hardware, name: `client ${index}` });
   };
-  const scopes = SCOPES.map(({ scopeId, startRange, endRange }) => ({ scopeId, subnetMask: '255.255.255.0', startRange, endRange, leaseDuration: LEASE_SEC }));
+  const scopes = SCOPES.map(({ scopeId, startRange, endRange }) => ({
+    scopeId,
+    subnetMask: '255.255.255.0',
+    startRange,
+    endRange,
+    leaseDuration: LEASE_SEC,
+  }));
   await pair.addScopes(scopes);
   for (const { scopeId, startRange, excludedTo, router } of SCOPES) {
     await alpha.ask('exclusion/add', { scopeId, startRange, endRange: excludedTo });
-    await alpha.ask('option/set-by-common-options', { scopeId, router: [router], dnsServer: ['10.77.0.53', '10.77.0.54'], dnsDomain: 'example.org', force: true });
+    await alpha.ask('option/set-by-common-options', {
+      scopeId,
+      router: [router],
+      dnsServer: ['10.77.0.53', '10.77.0.54'],
+      dnsDomain: 'example.org',
+      force: true,
+    });
     await alpha.ask('option/set-by-option-id', { scopeId, optionId: CUSTOM_OPTION, value: [CUSTOM_TEXT] });
   }
   await reserve(1);
@@ -114,7 +148,9 @@ async function openPair({ machines, pair }: World, hosts: readonly Host[]): Prom
   // This one is made while the relationship lives, and reaches the other server by itself.
   await reserve(5);
   await eventually('the reservation reaches the other server', 10_000, async () => {
-    const rows = await pair.beta.ask<readonly { readonly ipAddress: string }[]>('reservation/get-by-scope-id', { scopeId: '10.78.0.0' });
+    const rows = await pair.beta.ask<readonly { readonly ipAddress: string }[]>('reservation/get-by-scope-id', {
+      scopeId: '10.78.0.0',
+    });
     return rows.some((row) => row.ipAddress === CASES[5]?.reserved) ? true : undefined;
   });
   const relay = machines.clients;
@@ -133,7 +169,10 @@ async function followClient(world: World, one: Case, host: Host | undefined): Pr
     assert.match(bound.address, new RegExp(`^${scope.scopeId.replace(/\.0$/, '\\.')}`));
     assert.doesNotMatch(bound.address, EXCLUDED);
     if (one.reserved !== undefined) assert.equal(bound.address, one.reserved);
-    assert.ok(SERVERS.some((server) => server === bound.serverId), bound.serverId);
+    assert.ok(
+      SERVERS.some((server) => server === bound.serverId),
+      bound.serverId,
+    );
     assert.deepEqual(
       { router: bound.router, dns: bound.dns, domain: bound.domain, custom: bound.custom },
       { router: scope.router, dns: '10.77.0.53 10.77.0.54', domain: 'example.org', custom: CUSTOM_TEXT },
@@ -143,9 +182,14 @@ async function followClient(world: World, one: Case, host: Host | undefined): Pr
     assert.equal(renewed.address, bound.address);
     // dhcrelay also takes up the unicast that passes its machine, and hands it to both servers.
     if (one.way === 'directly') assert.equal(renewed.serverId, bound.serverId);
-    assert.ok((await activeOn(pair, scope.scopeId)).every((active) => active.includes(bound.address)), 'both servers know the lease');
+    assert.ok(
+      (await activeOn(pair, scope.scopeId)).every((active) => active.includes(bound.address)),
+      'both servers know the lease',
+    );
     await client.release();
-    await eventually('both servers know the release', 10_000, async () => ((await activeOn(pair, scope.scopeId)).some((active) => active.includes(bound.address)) ? undefined : true));
+    await eventually('both servers know the release', 10_000, async () =>
+      (await activeOn(pair, scope.scopeId)).some((active) => active.includes(bound.address)) ? undefined : true,
+    );
   } finally {
     client.kill();
   }
@@ -193,7 +237,13 @@ async function judgeLan(t: TestContext, paths: readonly string[]): Promise<void>
     const types = (await decoded(path, 'dhcp', ['dhcp.option.dhcp'])).map(Number);
     for (const type of [1, 2, 3, 5, 7]) assert.ok(types.includes(type), `no message of type ${type} in ${path}`);
     t.diagnostic(`${types.length} DHCP messages decoded`);
-    assert.deepEqual(await decoded(path, '_ws.malformed || (dhcp && _ws.expert.severity >= 0x600000)', ['frame.number', '_ws.expert.message']), []);
+    assert.deepEqual(
+      await decoded(path, '_ws.malformed || (dhcp && _ws.expert.severity >= 0x600000)', [
+        'frame.number',
+        '_ws.expert.message',
+      ]),
+      [],
+    );
   }
 }
 
@@ -202,8 +252,16 @@ async function judgeLink({ pair }: World, path: string): Promise<void> {
   const streams = new Set(await decoded(path, 'tcp.len > 0', ['tcp.stream'], asTls));
   assert.ok(streams.size > 0);
   for (const stream of streams) {
-    const hellos = await decoded(path, `tcp.stream == ${stream} && tls.handshake.type == 2`, ['tls.handshake.extensions.supported_version'], asTls);
-    assert.ok(hellos.length > 0 && hellos.every((version) => version.includes('0x0304')), `stream ${stream} is TLS 1.3: ${hellos.join(' ')}`);
+    const hellos = await decoded(
+      path,
+      `tcp.stream == ${stream} && tls.handshake.type == 2`,
+      ['tls.handshake.extensions.supported_version'],
+      asTls,
+    );
+    assert.ok(
+      hellos.length > 0 && hellos.every((version) => version.includes('0x0304')),
+      `stream ${stream} is TLS 1.3: ${hellos.join(' ')}`,
+    );
   }
   assert.deepEqual(await decoded(path, 'dhcpfo || _ws.malformed', ['frame.number'], asTls), []);
   // The names that both servers speak of in their calls are nowhere in the clear.
@@ -212,7 +270,12 @@ async function judgeLink({ pair }: World, path: string): Promise<void> {
 }
 
 /** One line for each frame that the filter takes. */
-async function decoded(path: string, filter: string, fields: readonly string[], extra: readonly string[] = []): Promise<readonly string[]> {
+async function decoded(
+  path: string,
+  filter: string,
+  fields: readonly string[],
+  extra: readonly string[] = [],
+): Promise<readonly string[]> {
   const args = ['-n', '-r', path, ...extra, '-Y', filter, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
   return await new Promise((resolve, reject) => {
     execFile('tshark', args, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {

@@ -361,6 +361,48 @@ const SCOPES: readonly ErrorCase[] = [
   },
 ];
 
+const OPTIONS_AND_LEASES: readonly ErrorCase[] = [
+  {
+    cause: 'an option without a value here',
+    messageId: 'DHCP 20010',
+    world: () => twoServers(),
+    operation: 'option.get',
+    params: { OptionId: [3] },
+  },
+  {
+    cause: 'removing an option without a value here',
+    messageId: 'DHCP 20010',
+    world: () => twoServers(),
+    operation: 'option.remove',
+    params: { ScopeId: '10.0.1.0', OptionId: [3] },
+  },
+  {
+    cause: 'an option that is not defined',
+    messageId: 'DHCP 20010',
+    world: () => twoServers(),
+    operation: 'option.set-by-option-id',
+    params: { OptionId: 3, VendorClass: 'x', Value: ['10.0.1.1'] },
+  },
+  {
+    cause: 'no free address',
+    messageId: 'DHCP 20012',
+    world: () =>
+      unpaired(({ a }) => {
+        a.put((config) => ({ ...config, scopes: [scope(1, { startRange: '10.0.1.20', endRange: '10.0.1.20' })] }));
+        lease(a, '10.0.1.20', 1);
+      }),
+    operation: 'free-address.get',
+    params: { ScopeId: '10.0.1.0' },
+  },
+  {
+    cause: 'the failover statistics of a scope outside any relationship',
+    messageId: 'WIN32 2',
+    world: () => twoServers(),
+    operation: 'scope.statistics',
+    params: { ScopeId: ['10.0.1.0'], Failover: true },
+  },
+];
+
 const REQUESTS: readonly ErrorCase[] = [
   {
     cause: 'an empty name',
@@ -435,4 +477,10 @@ const REQUESTS: readonly ErrorCase[] = [
   },
 ];
 
-export const ERROR_CASES: readonly ErrorCase[] = [...RELATIONSHIPS, ...PARTNER, ...SCOPES, ...REQUESTS];
+export const ERROR_CASES: readonly ErrorCase[] = [
+  ...RELATIONSHIPS,
+  ...PARTNER,
+  ...SCOPES,
+  ...OPTIONS_AND_LEASES,
+  ...REQUESTS,
+];

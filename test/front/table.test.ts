@@ -28,6 +28,11 @@ test('into a pipe everything is written whole', () => {
   assert.ok(tableLines(COLUMNS, [['a', '7', 'x'.repeat(1000)]], undefined)[1]?.endsWith('x'.repeat(1000)));
 });
 
+test('a table has room for all leases of a large scope', () => {
+  const rows = Array.from({ length: 300_000 }, (_, index) => [`10.0.0.${index}`, '1', '']);
+  assert.equal(tableLines(COLUMNS, rows, undefined).length, rows.length + 1);
+});
+
 test('a host name cannot send commands to the terminal', () => {
   assert.equal(shown('pc\u001b[2J\u0007'), 'pc\\u{001b}[2J\\u{0007}');
   assert.equal(shown('a\u202eb'), 'a\\u{202e}b');

@@ -50,6 +50,7 @@ test('the status names everything that is waited for and in doubt, with the comm
     isConnected: false,
     clockSkew: -90,
     updatesWaiting: 7,
+    state: 'PartnerDown',
     partnerState: 'NoState',
     partnerDownSince: AT,
     recoverWaitUntil: AT,
@@ -75,6 +76,10 @@ test('the status names everything that is waited for and in doubt, with the comm
   ]) {
     assert.ok(lines.includes(part), `${part}\n${lines}`);
   }
+});
+
+test('a partner that was down before is not one that is down now', () => {
+  assert.equal(STATUS_VIEW([{ ...STATUS, partnerDownSince: AT }], CONTEXT).length, 5);
 });
 
 test('no relationship is said in words', () => {
@@ -144,10 +149,17 @@ test('answers without a view of their own are readable too', () => {
   assert.deepEqual(automaticView([], CONTEXT), ['None.']);
   assert.deepEqual(automaticView(['10.0.1.0', '10.0.2.0'], CONTEXT), ['10.0.1.0', '10.0.2.0']);
   assert.deepEqual(automaticView([{ a: 1, bTwo: true }], CONTEXT), ['A  B TWO', '1  yes']);
-  assert.deepEqual(automaticView({ leaseDuration: 3600, name: null, list: [1, 2], percentage: 0.5 }, CONTEXT), [
-    'leaseDuration : 1h',
-    'name          :',
-    'list          : 1, 2',
-    'percentage    : 0.50',
-  ]);
+  assert.deepEqual(
+    automaticView(
+      { leaseDuration: 3600, name: null, list: [1, 2], drops: { 'no-scope': 3, nak: 1 }, percentage: 0.5 },
+      CONTEXT,
+    ),
+    [
+      'leaseDuration : 1h',
+      'name          :',
+      'list          : 1, 2',
+      'drops         : no-scope 3, nak 1',
+      'percentage    : 0.50',
+    ],
+  );
 });

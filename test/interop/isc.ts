@@ -28,7 +28,9 @@ async function open(machines: Machines, scope: ScopeSetup): Promise<RunningPair>
   if (first === undefined || second === undefined) throw new Error('two daemons');
   await eventually('both dhcpd are in normal and have shared out the addresses', READY_MS, () => {
     for (const daemon of daemons) if (!daemon.isRunning) throw new Error(daemon.log().slice(-2000));
-    return daemons.every((daemon) => /I move from .* to normal/.test(daemon.log())) && isShared(first.log()) ? true : undefined;
+    return daemons.every((daemon) => /I move from .* to normal/.test(daemon.log())) && isShared(first.log())
+      ? true
+      : undefined;
   });
   return {
     killFirst: () => first.kill(),

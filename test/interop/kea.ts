@@ -17,7 +17,8 @@ export const keaHotStandby = product('hot-standby');
 function product(mode: KeaMode): Product {
   return {
     name: `Kea HA, ${mode}`,
-    settings: 'heartbeat-delay 10000, max-response-delay 60000, max-ack-delay 10000, max-unacked-clients 10, lease time 7200 s (its defaults)',
+    settings:
+      'heartbeat-delay 10000, max-response-delay 60000, max-ack-delay 10000, max-unacked-clients 10, lease time 7200 s (its defaults)',
     programs: ['kea-dhcp4', 'kea-ctrl-agent'],
     isOurs: false,
     open: (machines, scope) => open(machines, scope, mode),
@@ -43,7 +44,9 @@ async function open(machines: Machines, scope: ScopeSetup, mode: KeaMode): Promi
     for (const { server, agent } of pairs) {
       if (!server.isRunning || !agent.isRunning) throw new Error((server.log() + agent.log()).slice(-2000));
     }
-    return pairs.every(({ server }) => new RegExp(`HA_STATE_TRANSITION .* to ${ready}`).test(server.log())) ? true : undefined;
+    return pairs.every(({ server }) => new RegExp(`HA_STATE_TRANSITION .* to ${ready}`).test(server.log()))
+      ? true
+      : undefined;
   });
   const kill = async (pair: (typeof pairs)[number] | undefined) => {
     for (const daemon of [pair?.server, pair?.agent]) if (daemon?.isRunning === true) await daemon.kill();

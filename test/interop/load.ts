@@ -31,9 +31,25 @@ export async function load(mode: 'LoadBalance' | 'HotStandby'): Promise<LoadResu
       mode,
       scopes: [{ scopeId: '10.97.0.0', subnetMask: '255.255.0.0', startRange: '10.97.1.0', endRange: '10.97.254.255' }],
     });
-    const command = ['perfdhcp', '-4', '-r', String(RATE_PER_SEC), '-p', String(SECONDS), '-R', String(CLIENTS), '-l', 'lan', '255.255.255.255'];
+    const command = [
+      'perfdhcp',
+      '-4',
+      '-r',
+      String(RATE_PER_SEC),
+      '-p',
+      String(SECONDS),
+      '-R',
+      String(CLIENTS),
+      '-l',
+      'lan',
+      '255.255.255.255',
+    ];
     const output = await runIn(machines.clients, command, { timeoutMs: (SECONDS + 60) * 1000, allowFailure: true });
-    return judge(mode, output, pair.servers.flatMap((server) => server.errors));
+    return judge(
+      mode,
+      output,
+      pair.servers.flatMap((server) => server.errors),
+    );
   } catch (error) {
     return { mode, passed: false, why: String(error) };
   } finally {
@@ -50,9 +66,18 @@ function judge(mode: string, output: string, errorsLogged: readonly string[]): L
   const [ratePerSec = 0] = all(/^Rate: ([\d.]+)/gm);
   const averageMs = all(/^avg delay: ([\d.]+) ms/gm);
   const lost = drops.reduce((sum, n) => sum + Math.max(n, 0), 0);
-  const measured = { ratePerSec, discovers, requests, lostPart: lost / Math.max(discovers, 1), averageMs, errorsLogged };
-  if (discovers < RATE_PER_SEC * SECONDS * 0.95) return { mode, passed: false, why: `perfdhcp did not send enough\n${output}`, measured };
-  if (measured.lostPart >= LOST_PART_MAX) return { mode, passed: false, why: `${lost} of ${discovers} exchanges were lost`, measured };
+  const measured = {
+    ratePerSec,
+    discovers,
+    requests,
+    lostPart: lost / Math.max(discovers, 1),
+    averageMs,
+    errorsLogged,
+  };
+  if (discovers < RATE_PER_SEC * SECONDS * 0.95)
+    return { mode, passed: false, why: `perfdhcp did not send enough\n${output}`, measured };
+  if (measured.lostPart >= LOST_PART_MAX)
+    return { mode, passed: false, why: `${lost} of ${discovers} exchanges were lost`, measured };
   if (errorsLogged.length > 0) return { mode, passed: false, why: 'the servers logged errors', measured };
   return { mode, passed: true, measured };
 }

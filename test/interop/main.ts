@@ -16,7 +16,11 @@ interface Result {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, runs: { type: 'string', default: '1' }, product: { type: 'string', default: '' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '1' },
+    product: { type: 'string', default: '' },
+  },
 });
 const [what] = positionals;
 if (process.getuid?.() !== 0) fail('This makes network namespaces, which needs root.');
@@ -38,7 +42,9 @@ async function takeovers(runs: number, filter: string): Promise<readonly Result[
     for (const which of casesOf(product)) {
       for (let run = 1; run <= (product.isOurs ? runs : 1); run++) {
         const result = await takeover(product, which, run);
-        say(`${result.passed ? 'ok' : 'NOT OK'} ${product.name}, ${which.fault}, ${result.addresses} addresses, run ${run}: ${result.why ?? ''} ${JSON.stringify(result.measured)}`);
+        say(
+          `${result.passed ? 'ok' : 'NOT OK'} ${product.name}, ${which.fault}, ${result.addresses} addresses, run ${run}: ${result.why ?? ''} ${JSON.stringify(result.measured)}`,
+        );
         results.push(result);
       }
     }
@@ -59,7 +65,8 @@ async function loads(): Promise<readonly Result[]> {
 function finish(results: readonly Result[]): void {
   const passed = results.filter((result) => result.passed).length;
   const failed = results.length - passed;
-  if (values.json) process.stdout.write(`${JSON.stringify({ cases: results.length, passed, failed, results }, undefined, 2)}\n`);
+  if (values.json)
+    process.stdout.write(`${JSON.stringify({ cases: results.length, passed, failed, results }, undefined, 2)}\n`);
   else process.stdout.write(`${passed} passed, ${failed} failed\n`);
   process.exit(failed > 0 || results.length === 0 ? 1 : 0);
 }

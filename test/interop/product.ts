@@ -1,10 +1,10 @@
 /** What the takeover comparison wants of a product: a pair of servers on two given machines, with its own default settings. */
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import type { Machines } from '../support/namespace-pair.ts';
 import type { Host } from '../support/network.ts';
 import { inNamespace } from '../support/network.ts';
-import type { Machines } from '../support/namespace-pair.ts';
 
 /** The scope that every product serves. */
 export interface ScopeSetup {
@@ -41,7 +41,12 @@ export class Daemon {
   readonly #logPath: string;
   readonly #exited: Promise<void>;
 
-  constructor(host: Host, command: readonly string[], logPath: string, environment: Readonly<Record<string, string>> = {}) {
+  constructor(
+    host: Host,
+    command: readonly string[],
+    logPath: string,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     const log = openSync(logPath, 'w');
     const [program = '', ...args] = [...inNamespace(host), ...command];
     this.#child = spawn(program, args, { stdio: ['ignore', log, log], env: { ...process.env, ...environment } });

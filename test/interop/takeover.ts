@@ -13,7 +13,13 @@ import { keaHotStandby, keaLoadBalance } from './kea.ts';
 import type { Product, RunningPair, ScopeSetup } from './product.ts';
 import { twinleaseHotStandby, twinleaseLoadBalance } from './twinlease.ts';
 
-export const PRODUCTS: readonly Product[] = [twinleaseLoadBalance, twinleaseHotStandby, isc, keaLoadBalance, keaHotStandby];
+export const PRODUCTS: readonly Product[] = [
+  twinleaseLoadBalance,
+  twinleaseHotStandby,
+  isc,
+  keaLoadBalance,
+  keaHotStandby,
+];
 
 const NETWORK = { scopeId: '10.96.0.0', prefixLength: 16, subnetMask: '255.255.0.0' };
 /** The share of either server is above the demand, also the 5 % of a hot standby. */
@@ -96,7 +102,13 @@ export async function takeover(product: Product, which: TakeoverCase, run: numbe
     which.scope === 'large'
       ? { ...which, setup: LARGE, beforeSec: 20, afterSec: 20 }
       : { ...which, setup: SMALL, beforeSec: 10, afterSec: 9 };
-  const shown = { product: product.name, settings: product.settings, fault: plan.fault, addresses: plan.setup.size, run };
+  const shown = {
+    product: product.name,
+    settings: product.settings,
+    fault: plan.fault,
+    addresses: plan.setup.size,
+    run,
+  };
   const machines = new Machines({ label: 't', addresses: [`${SERVERS[0]}/16`, `${SERVERS[1]}/16`, `${RELAY}/16`] });
   let pair: RunningPair | undefined;
   let crowd: CrowdProcess | undefined;
@@ -121,11 +133,17 @@ export async function takeover(product: Product, which: TakeoverCase, run: numbe
   }
 }
 
-async function measure(machines: Machines, pair: RunningPair, crowd: CrowdProcess, plan: Plan): Promise<NonNullable<TakeoverResult['measured']>> {
+async function measure(
+  machines: Machines,
+  pair: RunningPair,
+  crowd: CrowdProcess,
+  plan: Plan,
+): Promise<NonNullable<TakeoverResult['measured']>> {
   await crowd.tell({ kind: 'load', newPerSec: NEW_PER_SEC, renewalsPerSec: RENEWALS_PER_SEC });
   await passes(plan.beforeSec);
   const before = await crowd.report();
-  if (before.waiting > 0 || before.bound < NEW_PER_SEC * (plan.beforeSec - ANSWER_SEC_MAX)) throw new Error(`the pair did not serve before the fault: ${JSON.stringify(before)}`);
+  if (before.waiting > 0 || before.bound < NEW_PER_SEC * (plan.beforeSec - ANSWER_SEC_MAX))
+    throw new Error(`the pair did not serve before the fault: ${JSON.stringify(before)}`);
   await crowd.tell({ kind: 'mark' });
   if (plan.fault === 'kill') await pair.killFirst();
   else machines.vanish(machines.hosts[0]);
@@ -152,7 +170,7 @@ async function settled(crowd: CrowdProcess): Promise<CrowdReport> {
   let last = await crowd.report();
   await eventually('nobody waits', SETTLE_MS, async () => {
     last = await crowd.report();
-    return last.bound === last.clients ? true : undefined;
+    return last.bound === last.clients && last.waiting === 0 ? true : undefined;
   }).catch(() => undefined);
   return last;
 }
@@ -170,11 +188,13 @@ async function confirm(crowd: CrowdProcess): Promise<CrowdReport> {
 function brokenPromise(plan: Plan, measured: NonNullable<TakeoverResult['measured']>): string | undefined {
   const { duplicates, lostLeases, longestWaitMs, moved, refused, stillWaiting } = measured;
   if (duplicates > 0) return `${duplicates} addresses were given to two clients`;
-  if (lostLeases > 0 || moved > 0 || refused > 0) return `${lostLeases} leases were lost, ${moved} moved, ${refused} refused`;
+  if (lostLeases > 0 || moved > 0 || refused > 0)
+    return `${lostLeases} leases were lost, ${moved} moved, ${refused} refused`;
   // With 2,000 addresses the survivor's own share is smaller than the demand: some have to wait, and the result says how many.
   if (plan.scope === 'small') return undefined;
   const bound = BOUNDS_MS[plan.fault];
-  if (stillWaiting > 0 || longestWaitMs > bound) return `a client waited ${longestWaitMs} ms, more than ${bound}; ${stillWaiting} still wait`;
+  if (stillWaiting > 0 || longestWaitMs > bound)
+    return `a client waited ${longestWaitMs} ms, more than ${bound}; ${stillWaiting} still wait`;
   return undefined;
 }
 

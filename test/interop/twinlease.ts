@@ -1,6 +1,13 @@
 /** Our own pair, with the defaults of the operation that makes it. */
-import { NamespacePair, type Machines } from '../support/namespace-pair.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Machines, NamespacePair, RELATIONSHIP } from '../support/namespace-pair.ts';
 import type { Product, RunningPair, ScopeSetup } from './product.ts';
+
+/** Of the free addresses, by default. */
+const SHARES = { LoadBalance: 0.5, HotStandby: 0.05 } as const;
+/** The balance is right within a tenth. */
+const BALANCED_PART = 0.9;
+const BALANCE_MS = 60_000;
 
 export const twinleaseLoadBalance = product('LoadBalance');
 export const twinleaseHotStandby = product('HotStandby');
@@ -21,6 +28,13 @@ async function open(machines: Machines, scope: ScopeSetup, mode: 'LoadBalance' |
   await pair.start();
   const { scopeId, subnetMask, startRange, endRange } = scope;
   await pair.join({ mode, scopes: [{ scopeId, subnetMask, startRange, endRange }] });
+  const share = scope.size * SHARES[mode] * BALANCED_PART;
+  await eventually('the second server has its part of the free addresses', BALANCE_MS, async () => {
+    const [status] = await pair.beta.ask<readonly { readonly freeHere: number }[]>('failover/status', {
+      name: [RELATIONSHIP],
+    });
+    return (status?.freeHere ?? 0) >= share ? true : undefined;
+  });
   return {
     killFirst: () => pair.alpha.kill(),
     close: () => pair.stop(),

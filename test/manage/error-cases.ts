@@ -113,7 +113,13 @@ const OF_PARAMETERS: readonly ErrorCase[] = [
     params: { Name: 'rel1', ...params },
     world: paired(),
   })),
-  { name: 'adding no scope', ...INVALID, operation: 'failover-scope.add', params: { Name: 'rel1', ScopeId: [] }, world: paired() },
+  {
+    name: 'adding no scope',
+    ...INVALID,
+    operation: 'failover-scope.add',
+    params: { Name: 'rel1', ScopeId: [] },
+    world: paired(),
+  },
   { name: 'removing nothing', ...INVALID, operation: 'failover.remove', params: { Name: [] }, world: paired() },
 ];
 
@@ -135,7 +141,14 @@ const OF_ADDING: readonly ErrorCase[] = [
     params: { ComputerName: 'elsewhere' },
     world: two(),
   },
-  { name: 'an unknown scope', messageId: 'DHCP 20005', code: 'scope/unknown', operation: LOAD_BALANCE, params: { ...ADD, ScopeId: ['10.9.9.0'] }, world: two() },
+  {
+    name: 'an unknown scope',
+    messageId: 'DHCP 20005',
+    code: 'scope/unknown',
+    operation: LOAD_BALANCE,
+    params: { ...ADD, ScopeId: ['10.9.9.0'] },
+    world: two(),
+  },
   {
     name: 'a scope for BOOTP only',
     messageId: 'DHCP 20131',
@@ -144,7 +157,14 @@ const OF_ADDING: readonly ErrorCase[] = [
     params: ADD,
     world: two((world) => world.a.put((config) => ({ ...config, scopes: [scope(1), scope(2, { type: 'Bootp' })] }))),
   },
-  { name: 'a name of 127', messageId: 'DHCP 20125', code: 'failover/name-too-long', operation: LOAD_BALANCE, params: { ...ADD, Name: 'n'.repeat(127) }, world: two() },
+  {
+    name: 'a name of 127',
+    messageId: 'DHCP 20125',
+    code: 'failover/name-too-long',
+    operation: LOAD_BALANCE,
+    params: { ...ADD, Name: 'n'.repeat(127) },
+    world: two(),
+  },
   {
     name: '401 scopes at once',
     messageId: 'DHCP 20130',
@@ -153,7 +173,14 @@ const OF_ADDING: readonly ErrorCase[] = [
     params: { ...ADD, ScopeId: Array.from({ length: 401 }, (_, i) => `10.${1 + (i >> 8)}.${i & 255}.0`) },
     world: two(manyScopes),
   },
-  { name: 'a 32nd relationship', messageId: 'DHCP 20128', code: 'failover/too-many-relationships', operation: LOAD_BALANCE, params: ADD, world: two(manyRelationships) },
+  {
+    name: 'a 32nd relationship',
+    messageId: 'DHCP 20128',
+    code: 'failover/too-many-relationships',
+    operation: LOAD_BALANCE,
+    params: ADD,
+    world: two(manyRelationships),
+  },
   {
     name: 'a scope that is shared already',
     messageId: 'DHCP 20113',
@@ -162,7 +189,14 @@ const OF_ADDING: readonly ErrorCase[] = [
     params: { ...ADD, ScopeId: ['10.0.1.0'] },
     world: paired(),
   },
-  { name: 'a name that is taken', messageId: 'DHCP 20114', code: 'failover/name-taken', operation: LOAD_BALANCE, params: { ...ADD, Name: 'rel1' }, world: paired() },
+  {
+    name: 'a name that is taken',
+    messageId: 'DHCP 20114',
+    code: 'failover/name-taken',
+    operation: LOAD_BALANCE,
+    params: { ...ADD, Name: 'rel1' },
+    world: paired(),
+  },
   {
     name: 'a partner name without address',
     messageId: 'DHCP 20124',
@@ -171,7 +205,14 @@ const OF_ADDING: readonly ErrorCase[] = [
     params: { ...ADD, PartnerServer: 'nowhere.example' },
     world: two(),
   },
-  { name: 'a partner that is down', messageId: 'DHCP 20122', code: 'partner/unreachable', operation: LOAD_BALANCE, params: ADD, world: two((world) => world.b.kill()) },
+  {
+    name: 'a partner that is down',
+    messageId: 'DHCP 20122',
+    code: 'partner/unreachable',
+    operation: LOAD_BALANCE,
+    params: ADD,
+    world: two((world) => world.b.kill()),
+  },
   {
     name: 'a partner that was never introduced',
     messageId: 'DHCP 20118',
@@ -216,7 +257,10 @@ const OF_ADDING: readonly ErrorCase[] = [
     params: ADD,
     world: two((world) => {
       world.b.features = ['change/1'];
-      world.a.put((config) => ({ ...config, scopes: [scope(1), scope(2, { options: [{ code: 3, hex: '0a000201', userClass: 'x' }] })] }));
+      world.a.put((config) => ({
+        ...config,
+        scopes: [scope(1), scope(2, { options: [{ code: 3, hex: '0a000201', userClass: 'x' }] })],
+      }));
     }),
   },
   {
@@ -237,15 +281,39 @@ const OF_ADDING: readonly ErrorCase[] = [
       manyRelationships(world);
       const { relationships } = world.a.config;
       world.a.put((config) => ({ ...config, relationships: [] }));
-      world.b.put((config) => ({ ...config, relationships: relationships.map((one) => ({ ...one, partnerKey: world.a.key })) }));
+      world.b.put((config) => ({
+        ...config,
+        relationships: relationships.map((one) => ({ ...one, partnerKey: world.a.key })),
+      }));
     }),
   },
 ];
 
 const OF_RELATIONSHIPS: readonly ErrorCase[] = [
-  { name: 'an unknown relationship', messageId: 'DHCP 20115', code: 'failover/unknown-relationship', operation: 'failover.get-by-name', params: { Name: ['nope'] }, world: paired() },
-  { name: 'setting an unknown relationship', messageId: 'DHCP 20115', code: 'failover/unknown-relationship', operation: 'failover.set', params: { Name: 'nope' }, world: paired() },
-  { name: 'removing an unknown relationship', messageId: 'DHCP 20115', code: 'failover/unknown-relationship', operation: 'failover.remove', params: { Name: ['nope'] }, world: paired() },
+  {
+    name: 'an unknown relationship',
+    messageId: 'DHCP 20115',
+    code: 'failover/unknown-relationship',
+    operation: 'failover.get-by-name',
+    params: { Name: ['nope'] },
+    world: paired(),
+  },
+  {
+    name: 'setting an unknown relationship',
+    messageId: 'DHCP 20115',
+    code: 'failover/unknown-relationship',
+    operation: 'failover.set',
+    params: { Name: 'nope' },
+    world: paired(),
+  },
+  {
+    name: 'removing an unknown relationship',
+    messageId: 'DHCP 20115',
+    code: 'failover/unknown-relationship',
+    operation: 'failover.remove',
+    params: { Name: ['nope'] },
+    world: paired(),
+  },
   {
     name: 'replicating an unknown relationship',
     messageId: 'DHCP 20115',
@@ -336,7 +404,14 @@ const OF_RELATIONSHIPS: readonly ErrorCase[] = [
     params: {},
     world: paired((world) => world.b.kill()),
   },
-  { name: 'adding a scope to no relationship at all', messageId: 'WIN32 2', code: 'request/not-found', operation: 'failover-scope.add', params: { Name: 'rel1', ScopeId: ['10.0.2.0'] }, world: two() },
+  {
+    name: 'adding a scope to no relationship at all',
+    messageId: 'WIN32 2',
+    code: 'request/not-found',
+    operation: 'failover-scope.add',
+    params: { Name: 'rel1', ScopeId: ['10.0.2.0'] },
+    world: two(),
+  },
   {
     name: 'adding a scope to an unknown relationship',
     messageId: 'DHCP 20115',
@@ -375,7 +450,12 @@ const OF_RELATIONSHIPS: readonly ErrorCase[] = [
     code: 'failover/bootp-scope',
     operation: 'failover-scope.add',
     params: { Name: 'rel1', ScopeId: ['10.0.2.0'] },
-    world: paired((world) => world.a.put((config) => ({ ...config, scopes: config.scopes.map((one) => (one.scopeId === '10.0.2.0' ? { ...one, type: 'Bootp' } : one)) }))),
+    world: paired((world) =>
+      world.a.put((config) => ({
+        ...config,
+        scopes: config.scopes.map((one) => (one.scopeId === '10.0.2.0' ? { ...one, type: 'Bootp' } : one)),
+      })),
+    ),
   },
   {
     name: 'adding 401 scopes',
@@ -400,14 +480,40 @@ const reservedOne = (world: FakeWorld): void =>
     ...config,
     scopes: config.scopes.map((one) =>
       one.scopeId === '10.0.2.0'
-        ? { ...one, reservations: [{ address: '10.0.2.9', client: { kind: 'hardware', hex: '020000000001' }, name: '', description: '', type: 'Both', options: [] }] }
+        ? {
+            ...one,
+            reservations: [
+              {
+                address: '10.0.2.9',
+                client: { kind: 'hardware', hex: '020000000001' },
+                name: '',
+                description: '',
+                type: 'Both',
+                options: [],
+              },
+            ],
+          }
         : one,
     ),
   }));
 
 const OF_SCOPES: readonly ErrorCase[] = [
-  { name: 'deleting a shared scope', messageId: 'DHCP 20113', code: 'failover/scope-in-relationship', operation: 'scope.remove', params: { ScopeId: ['10.0.1.0'], Force: true }, world: paired() },
-  { name: 'giving a shared scope to BOOTP', messageId: 'DHCP 20129', code: 'failover/bootp-conversion', operation: 'scope.set-by-without-range', params: { ScopeId: '10.0.1.0', Type: 'Both' }, world: paired() },
+  {
+    name: 'deleting a shared scope',
+    messageId: 'DHCP 20113',
+    code: 'failover/scope-in-relationship',
+    operation: 'scope.remove',
+    params: { ScopeId: ['10.0.1.0'], Force: true },
+    world: paired(),
+  },
+  {
+    name: 'giving a shared scope to BOOTP',
+    messageId: 'DHCP 20129',
+    code: 'failover/bootp-conversion',
+    operation: 'scope.set-by-without-range',
+    params: { ScopeId: '10.0.1.0', Type: 'Both' },
+    world: paired(),
+  },
   {
     name: 'changing the range of a shared scope',
     messageId: 'DHCP 20132',
@@ -416,8 +522,22 @@ const OF_SCOPES: readonly ErrorCase[] = [
     params: { ScopeId: '10.0.1.0', StartRange: '10.0.1.10', EndRange: '10.0.1.100' },
     world: paired(),
   },
-  { name: 'an unknown scope', messageId: 'DHCP 20005', code: 'scope/unknown', operation: 'scope.get', params: { ScopeId: ['10.9.9.0'] }, world: two() },
-  { name: 'removing a scope that clients use', messageId: 'DHCP 20007', code: 'scope/in-use', operation: 'scope.remove', params: { ScopeId: ['10.0.1.0'] }, world: two((world) => lease(world.a, '10.0.1.20', 1)) },
+  {
+    name: 'an unknown scope',
+    messageId: 'DHCP 20005',
+    code: 'scope/unknown',
+    operation: 'scope.get',
+    params: { ScopeId: ['10.9.9.0'] },
+    world: two(),
+  },
+  {
+    name: 'removing a scope that clients use',
+    messageId: 'DHCP 20007',
+    code: 'scope/in-use',
+    operation: 'scope.remove',
+    params: { ScopeId: ['10.0.1.0'] },
+    world: two((world) => lease(world.a, '10.0.1.20', 1)),
+  },
   {
     name: 'a scope that exists',
     messageId: 'DHCP 20052',
@@ -466,8 +586,22 @@ const OF_SCOPES: readonly ErrorCase[] = [
     params: { ScopeId: '10.0.2.0', IPAddress: '10.0.2.8', ClientId: '02:00:00:00:00:01' },
     world: two(reservedOne),
   },
-  { name: 'an option without a value', messageId: 'DHCP 20010', code: 'option/unknown', operation: 'option.get', params: { ScopeId: '10.0.1.0', OptionId: [3] }, world: two() },
-  { name: 'an option that nobody defined', messageId: 'DHCP 20010', code: 'option/unknown', operation: 'option.set-by-option-id', params: { OptionId: 230, Value: ['1'] }, world: two() },
+  {
+    name: 'an option without a value',
+    messageId: 'DHCP 20010',
+    code: 'option/unknown',
+    operation: 'option.get',
+    params: { ScopeId: '10.0.1.0', OptionId: [3] },
+    world: two(),
+  },
+  {
+    name: 'an option that nobody defined',
+    messageId: 'DHCP 20010',
+    code: 'option/unknown',
+    operation: 'option.set-by-option-id',
+    params: { OptionId: 230, Value: ['1'] },
+    world: two(),
+  },
   {
     name: 'a scope without a free address',
     messageId: 'DHCP 20012',

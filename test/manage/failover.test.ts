@@ -57,19 +57,26 @@ test('all addresses of a new relationship are the called server’s, and only it
   const { a, b } = twoServers();
   lease(a, '10.0.1.20', 1);
   value(await a.run('failover.add-by-hot-standby', { ...ADD, ServerRole: 'Standby' }));
-  assert.deepEqual([owners(a, '10.0.1.0'), owners(b, '10.0.1.0')], [
-    { free: 0, backup: 190 },
-    { free: 0, backup: 191 },
-  ]);
+  assert.deepEqual(
+    [owners(a, '10.0.1.0'), owners(b, '10.0.1.0')],
+    [
+      { free: 0, backup: 190 },
+      { free: 0, backup: 191 },
+    ],
+  );
   assert.deepEqual(a.changes.at(-1)?.newRelationships, [{ name: 'rel1', holdsAllData: true }]);
-  assert.deepEqual(b.changes.find((change) => change.newRelationships)?.newRelationships, [{ name: 'rel1', holdsAllData: false }]);
+  assert.deepEqual(b.changes.find((change) => change.newRelationships)?.newRelationships, [
+    { name: 'rel1', holdsAllData: false },
+  ]);
   assert.equal(a.config.relationships[0]?.role, 'secondary');
   assert.deepEqual([a.config.relationships[0]?.isActive, b.config.relationships[0]?.isActive], [false, true]);
 });
 
 test('AddByHotStandby stores the reserve, and the percentage of load balance is the asked server’s', async () => {
   const standby = twoServers();
-  const shown = value(await standby.a.run('failover.add-by-hot-standby', { ...ADD, ReservePercent: 0, PassThru: true }));
+  const shown = value(
+    await standby.a.run('failover.add-by-hot-standby', { ...ADD, ReservePercent: 0, PassThru: true }),
+  );
   assert.deepEqual([shown['ServerRole'], shown['ReservePercent'], shown['LoadBalancePercent']], ['Active', 0, null]);
   const balance = await pairedServers({ LoadBalancePercent: 70 });
   const [there] = value<Record<string, unknown>[]>(await balance.b.run('failover.get-by-name', { Name: ['rel1'] }));
@@ -106,7 +113,9 @@ test('GetByName tells unknown names beside the known ones; GetByScopeId gives on
 
 test('Set changes both servers, each seen from its own side', async () => {
   const { a, b } = await pairedServers();
-  const shown = value(await b.run('failover.set', { Name: 'rel1', LoadBalancePercent: 30, MaxClientLeadTime: 600, PassThru: true }));
+  const shown = value(
+    await b.run('failover.set', { Name: 'rel1', LoadBalancePercent: 30, MaxClientLeadTime: 600, PassThru: true }),
+  );
   assert.equal(shown['LoadBalancePercent'], 30);
   assert.equal(a.config.relationships[0]?.percentage, 70);
   assert.deepEqual([a.config.relationships[0]?.mcltSec, b.config.relationships[0]?.mcltSec], [600, 600]);
@@ -125,10 +134,18 @@ test('Set with the present values is no change and needs no partner', async () =
   const world = await pairedServers();
   world.b.kill();
   const before = world.a.revisions.length;
-  const same = { Name: 'rel1', Mode: 'loadbalance', LoadBalancePercent: 50, MaxClientLeadTime: 3600, AutoStateTransition: false };
+  const same = {
+    Name: 'rel1',
+    Mode: 'loadbalance',
+    LoadBalancePercent: 50,
+    MaxClientLeadTime: 3600,
+    AutoStateTransition: false,
+  };
   value(await world.a.run('failover.set', same));
   assert.equal(world.a.revisions.length, before);
-  assert.deepEqual(codes(await world.a.run('failover.set', { Name: 'rel1', LoadBalancePercent: 60 })), ['partner/unreachable']);
+  assert.deepEqual(codes(await world.a.run('failover.set', { Name: 'rel1', LoadBalancePercent: 60 })), [
+    'partner/unreachable',
+  ]);
   assert.equal(world.a.revisions.length, before);
 });
 
@@ -168,7 +185,10 @@ test('Remove drains and silences the partner, then frees the addresses; the scop
     };
   }
   const shown = value<Record<string, unknown>[]>(await a.run('failover.remove', { Name: ['rel1'], PassThru: true }));
-  assert.deepEqual(shown.map((one) => one['Name']), ['rel1']);
+  assert.deepEqual(
+    shown.map((one) => one['Name']),
+    ['rel1'],
+  );
   assert.deepEqual(order, [
     'dhcp2 scopes silenced before they leave failover relationship rel1',
     'dhcp1 failover relationship rel1 removed',
@@ -187,7 +207,9 @@ test('a Remove that cannot drain changes nothing and wakes the silenced scopes a
   assert.equal(b.config.scopes[0]?.state, 'Active');
   assert.equal(b.config.relationships.length + a.config.relationships.length, 2);
   const forced = await a.run('failover.remove', { Name: ['rel1'], Force: true });
-  assert.deepEqual(forced.kind === 'ok' && forced.warnings.map((problem) => problem.code), ['failover/removed-undrained']);
+  assert.deepEqual(forced.kind === 'ok' && forced.warnings.map((problem) => problem.code), [
+    'failover/removed-undrained',
+  ]);
   assert.equal(a.config.tombstones.length, 1);
 });
 
@@ -217,7 +239,10 @@ test('FailoverScope.Add: the called server keeps all addresses, the new half sta
   const id = parseIp4('10.0.2.0')!;
   assert.deepEqual(b.config.relationships[0]?.scopeIds, ['10.0.1.0', '10.0.2.0']);
   assert.deepEqual([a.changes.at(-1)?.silentScopeIds, b.changes.at(-1)?.silentScopeIds], [[], [id]]);
-  assert.deepEqual([a.changes.at(-1)?.given, b.changes.at(-1)?.given], [[{ scopeId: id, owner: 'free' }], [{ scopeId: id, owner: 'free' }]]);
+  assert.deepEqual(
+    [a.changes.at(-1)?.given, b.changes.at(-1)?.given],
+    [[{ scopeId: id, owner: 'free' }], [{ scopeId: id, owner: 'free' }]],
+  );
 });
 
 test('a scope added on the secondary is the secondary’s', async () => {
@@ -231,7 +256,10 @@ test('a scope added on the secondary is the secondary’s', async () => {
 test('FailoverScope.Add adds what can be added and tells the rest', async () => {
   const { a, b } = await pairedServers();
   const added = await a.run('failover-scope.add', { Name: 'rel1', ScopeId: ['10.9.9.0', '10.0.1.0', '10.0.2.0'] });
-  assert.deepEqual(added.kind === 'ok' && added.errors.map((problem) => problem.code), ['scope/unknown', 'failover/scope-in-relationship']);
+  assert.deepEqual(added.kind === 'ok' && added.errors.map((problem) => problem.code), [
+    'scope/unknown',
+    'failover/scope-in-relationship',
+  ]);
   assert.deepEqual(b.config.relationships[0]?.scopeIds, ['10.0.1.0', '10.0.2.0']);
 });
 
@@ -248,7 +276,9 @@ test('FailoverScope.Remove keeps the relationship, even empty; the scope stays h
 test('FailoverScope.Remove outside Normal needs Force', async () => {
   const { a, b } = await pairedServers();
   a.states.set('rel1', 'potential-conflict');
-  assert.deepEqual(codes(await a.run('failover-scope.remove', { Name: 'rel1', ScopeId: ['10.0.1.0'] })), ['failover/not-normal']);
+  assert.deepEqual(codes(await a.run('failover-scope.remove', { Name: 'rel1', ScopeId: ['10.0.1.0'] })), [
+    'failover/not-normal',
+  ]);
   value(await a.run('failover-scope.remove', { Name: 'rel1', ScopeId: ['10.0.1.0'], Force: true }));
   assert.deepEqual(b.config.scopes, []);
 });
@@ -256,7 +286,9 @@ test('FailoverScope.Remove outside Normal needs Force', async () => {
 test('what-if says what would happen on both servers and changes neither', async () => {
   const world = await pairedServers();
   const before = [world.a.revisions.length, world.b.revisions.length];
-  const add = value<{ whatIf: string[] }>(await world.a.run('failover-scope.add', { Name: 'rel1', ScopeId: ['10.0.2.0'] }, { whatIf: true }));
+  const add = value<{ whatIf: string[] }>(
+    await world.a.run('failover-scope.add', { Name: 'rel1', ScopeId: ['10.0.2.0'] }, { whatIf: true }),
+  );
   assert.ok(add.whatIf.some((line) => line.startsWith('dhcp2: Adds scope 10.0.2.0')));
   const calls: [string, Record<string, unknown>][] = [
     ['failover.add-by-load-balance', { Name: 'rel2', PartnerServer: 'dhcp2', ScopeId: ['10.0.2.0'] }],
@@ -281,5 +313,8 @@ test('of two changes of one relationship at once the primary’s takes effect an
   ]);
   assert.equal(both[0].kind, 'ok');
   assert.deepEqual(codes(both[1]), ['failover/busy']);
-  assert.deepEqual([world.a.config.relationships[0]?.percentage, world.b.config.relationships[0]?.percentage], [10, 10]);
+  assert.deepEqual(
+    [world.a.config.relationships[0]?.percentage, world.b.config.relationships[0]?.percentage],
+    [10, 10],
+  );
 });

@@ -19,7 +19,15 @@ import type { Outcome } from '../../src/manage/operation.ts';
 import { handlePartnerCall } from '../../src/manage/partner-methods.ts';
 import { ChangeRecovery } from '../../src/manage/recovery.ts';
 import { operationByName } from '../../src/manage/registry.ts';
-import type { Caller, ConfigChange, ConfigOutcome, Control, DecisionTrace, PartnerAnswer, TransactionRecord } from '../../src/server/control.ts';
+import type {
+  Caller,
+  ConfigChange,
+  ConfigOutcome,
+  Control,
+  DecisionTrace,
+  PartnerAnswer,
+  TransactionRecord,
+} from '../../src/server/control.ts';
 import type { ServerState } from '../../src/wire/failover/messages.ts';
 import { type EpochSec, type Ip4, type MonoMs, parseIp4 } from '../../src/wire/units.ts';
 
@@ -102,7 +110,9 @@ export class FakeServer {
     this.name = name;
     this.key = key;
     this.address = address;
-    this.revisions = [{ number: 1, madeAt: 0, by: 'server', what: 'first start', transaction: null, config: defaultConfig(name) }];
+    this.revisions = [
+      { number: 1, madeAt: 0, by: 'server', what: 'first start', transaction: null, config: defaultConfig(name) },
+    ];
     this.#process = this.#start();
   }
 
@@ -141,7 +151,11 @@ export class FakeServer {
     this.#enforce({ base: this.revisions.length, by: 'test', what: 'test', config });
   }
 
-  async run(operation: string, params: Record<string, unknown> = {}, how: { whatIf?: boolean; caller?: Caller } = {}): Promise<Outcome<unknown>> {
+  async run(
+    operation: string,
+    params: Record<string, unknown> = {},
+    how: { whatIf?: boolean; caller?: Caller } = {},
+  ): Promise<Outcome<unknown>> {
     const found = operationByName(operation);
     assert.ok(found !== undefined, `no operation ${operation}`);
     const { whatIf = false, caller = ADMINISTRATOR } = how;
@@ -203,7 +217,9 @@ export class FakeServer {
       },
       drained: (name) =>
         step(`drained ${name}`, () =>
-          this.drainRefusal === undefined ? { kind: 'done' as const } : { kind: 'not' as const, why: this.drainRefusal },
+          this.drainRefusal === undefined
+            ? { kind: 'done' as const }
+            : { kind: 'not' as const, why: this.drainRefusal },
         ),
       callPartner: (partner, method, params) => step(`call ${method}`, () => this.#call(partner, method, params)),
       acceptInvitation: async (code) => this.#acceptInvitation(code),
@@ -243,7 +259,8 @@ export class FakeServer {
 
   #acceptInvitation(code: string): { kind: 'ok'; partner: Partner } | { kind: 'failed'; problem: Problem } {
     const inviter = this.#world.other(this);
-    if (code !== `code-of-${inviter.name}`) return { kind: 'failed', problem: { code: 'pair/code-malformed', slots: {} } };
+    if (code !== `code-of-${inviter.name}`)
+      return { kind: 'failed', problem: { code: 'pair/code-malformed', slots: {} } };
     introduce(this.#world);
     return { kind: 'ok', partner: inviter.partner };
   }
@@ -251,9 +268,11 @@ export class FakeServer {
   async #call(partner: Partner, method: string, params: unknown): Promise<PartnerAnswer> {
     const world = this.#world;
     const other = world.other(this);
-    if (partner.key !== other.key || world.isCut || !other.isUp) return { kind: 'unreachable', why: 'no route to host', mayHaveArrived: false };
+    if (partner.key !== other.key || world.isCut || !other.isUp)
+      return { kind: 'unreachable', why: 'no route to host', mayHaveArrived: false };
     const known = other.config.partners.find((one) => one.key === this.key);
-    if (known === undefined) return { kind: 'failed', problem: { code: 'pair/not-introduced', slots: { peer: this.address } } };
+    if (known === undefined)
+      return { kind: 'failed', problem: { code: 'pair/not-introduced', slots: { peer: this.address } } };
     const sent: unknown = JSON.parse(JSON.stringify(params ?? null));
     const process = other.#process;
     const answer = await Promise.race([handlePartnerCall(process.control, known, method, sent), process.died]);
@@ -277,12 +296,20 @@ export class FakeServer {
     const faults = checkConfig(change.config);
     if (faults.length > 0) return { kind: 'bad', problems: faults.map(faultProblem) };
     const { by, what, config, transaction = null } = change;
-    const revision: Revision = { number: present.number + 1, madeAt: this.#world.wallAt, by, what, transaction, config };
+    const revision: Revision = {
+      number: present.number + 1,
+      madeAt: this.#world.wallAt,
+      by,
+      what,
+      transaction,
+      config,
+    };
     this.revisions.push(revision);
     this.changes.push(change);
     this.#save(change.transactions ?? []);
     const kept = new Set(config.scopes.map((scope) => scope.scopeId));
-    for (const scope of present.config.scopes) if (!kept.has(scope.scopeId)) this.bindings.removePool(poolShapeOf(scope).scopeId);
+    for (const scope of present.config.scopes)
+      if (!kept.has(scope.scopeId)) this.bindings.removePool(poolShapeOf(scope).scopeId);
     for (const scope of config.scopes) {
       const shape = poolShapeOf(scope);
       const given = change.given?.find((one) => one.scopeId === shape.scopeId);
@@ -343,7 +370,12 @@ export function twoServers(count = 2): FakeWorld {
 /** The same with the relationship `rel1` over 10.0.1.0, in Normal. */
 export async function pairedServers(more: Record<string, unknown> = {}): Promise<FakeWorld> {
   const world = twoServers();
-  const made = await world.a.run('failover.add-by-load-balance', { Name: 'rel1', PartnerServer: 'dhcp2', ScopeId: ['10.0.1.0'], ...more });
+  const made = await world.a.run('failover.add-by-load-balance', {
+    Name: 'rel1',
+    PartnerServer: 'dhcp2',
+    ScopeId: ['10.0.1.0'],
+    ...more,
+  });
   assert.deepEqual(made.kind === 'failed' ? made.problems : [], []);
   await world.rest();
   return world;

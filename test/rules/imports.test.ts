@@ -23,16 +23,33 @@ const SERVER_OFFERS = 'server/control.ts';
 const FRONT_SEES_OF_CORE = ['core/problems/', 'core/config/model.ts', 'core/failover/endpoint-types.ts'];
 const PURE_PACKAGES = ['zod'];
 /** Clocks, timers, randomness, promises, and the process itself. */
-const IMPURE = [/Date\.now/, /new Date\(/, /Math\.random/, /set(Timeout|Interval|Immediate)/, /\bawait /, /new Promise/, /\bprocess\.[a-z]/, /\bperformance\./];
+const IMPURE = [
+  /Date\.now/,
+  /new Date\(/,
+  /Math\.random/,
+  /set(Timeout|Interval|Immediate)/,
+  /\bawait /,
+  /new Promise/,
+  /\bprocess\.[a-z]/,
+  /\bperformance\./,
+];
 
 const src = join(process.cwd(), 'src');
 const imports = new Map<string, string[]>();
 const packages = new Map<string, string[]>();
 for (const file of sources(src)) {
   const name = relative(src, file);
-  const specifiers = [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '');
-  imports.set(name, specifiers.filter((s) => s.startsWith('.')).map((s) => relative(src, resolve(dirname(file), s))));
-  packages.set(name, specifiers.filter((s) => !s.startsWith('.')));
+  const specifiers = [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+    (match) => match[1] ?? '',
+  );
+  imports.set(
+    name,
+    specifiers.filter((s) => s.startsWith('.')).map((s) => relative(src, resolve(dirname(file), s))),
+  );
+  packages.set(
+    name,
+    specifiers.filter((s) => !s.startsWith('.')),
+  );
 }
 
 test('the check sees the modules', () => {
@@ -49,8 +66,10 @@ test('each part imports only the parts it may', () => {
       const other = target.split('/')[0] ?? '';
       if (other === part) continue;
       if (!allowed.includes(other)) wrong.push(`${file} imports ${target}`);
-      if ((part === 'manage' || part === 'front') && other === 'server' && target !== SERVER_OFFERS) wrong.push(`${file} imports ${target}`);
-      if (part === 'front' && other === 'core' && !FRONT_SEES_OF_CORE.some((seen) => target.startsWith(seen))) wrong.push(`${file} imports ${target}`);
+      if ((part === 'manage' || part === 'front') && other === 'server' && target !== SERVER_OFFERS)
+        wrong.push(`${file} imports ${target}`);
+      if (part === 'front' && other === 'core' && !FRONT_SEES_OF_CORE.some((seen) => target.startsWith(seen)))
+        wrong.push(`${file} imports ${target}`);
     }
   }
   assert.deepEqual(wrong, []);

@@ -26,18 +26,35 @@ export interface KillResult {
   readonly acksPerSec: number;
 }
 
-const SCOPE = { scopeId: '10.92.0.0', subnetMask: '255.255.240.0', startRange: '10.92.0.10', endRange: '10.92.15.250', name: 'lan', leaseDuration: 7200 };
+const SCOPE = {
+  scopeId: '10.92.0.0',
+  subnetMask: '255.255.240.0',
+  startRange: '10.92.0.10',
+  endRange: '10.92.15.250',
+  name: 'lan',
+  leaseDuration: 7200,
+};
 const LOAD_TICK_MS = 10;
 
 export async function killRounds(options: KillRounds): Promise<KillResult> {
   const directory = mkdtempSync(join(tmpdir(), 'twinlease-kill-'));
-  const server = new ServerProcess({ name: 'alpha', dataDirectory: join(directory, 'alpha'), relayOnly: '127.0.0.1:0', partnerAddress: '127.0.0.1' });
+  const server = new ServerProcess({
+    name: 'alpha',
+    dataDirectory: join(directory, 'alpha'),
+    relayOnly: '127.0.0.1:0',
+    partnerAddress: '127.0.0.1',
+  });
   let crowd: Crowd | undefined;
   try {
     await server.start();
     const { scopeId: _scopeId, ...scope } = SCOPE;
     await server.ask('scope/add', scope);
-    crowd = await Crowd.open({ servers: [{ name: 'alpha', address: '127.0.0.1', port: server.dhcpPort }], relayAddress: '127.0.0.1', links: [SCOPE.scopeId], retransmitMs: 500 });
+    crowd = await Crowd.open({
+      servers: [{ name: 'alpha', address: '127.0.0.1', port: server.dhcpPort }],
+      relayAddress: '127.0.0.1',
+      links: [SCOPE.scopeId],
+      retransmitMs: 500,
+    });
     return await rounds(options, server, crowd);
   } finally {
     crowd?.close();
@@ -96,7 +113,10 @@ interface LeaseRow {
   readonly leaseExpiryTime: number | string | null;
 }
 
-async function compare(server: ServerProcess, told: ReadonlyMap<string, { readonly client: string; readonly endsAt: number }>): Promise<string[]> {
+async function compare(
+  server: ServerProcess,
+  told: ReadonlyMap<string, { readonly client: string; readonly endsAt: number }>,
+): Promise<string[]> {
   const rows = await server.ask<readonly LeaseRow[]>('lease/get-by-scope-id', { scopeId: SCOPE.scopeId });
   const stored = new Map(rows.map((row) => [row.ipAddress, row]));
   const wrong: string[] = [];
@@ -105,7 +125,8 @@ async function compare(server: ServerProcess, told: ReadonlyMap<string, { readon
     if (row === undefined) wrong.push(`${address} of ${client} is missing`);
     else if (!row.clientId.includes(client)) wrong.push(`${address} belongs to ${row.clientId}, not to ${client}`);
     // The client counts from when it heard, the server from when it decided.
-    else if (Number(row.leaseExpiryTime) < endsAt - 2) wrong.push(`${address} ends at ${row.leaseExpiryTime}, the client was told ${endsAt}`);
+    else if (Number(row.leaseExpiryTime) < endsAt - 2)
+      wrong.push(`${address} ends at ${row.leaseExpiryTime}, the client was told ${endsAt}`);
   }
   return wrong;
 }

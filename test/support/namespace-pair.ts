@@ -117,7 +117,8 @@ export class NamespacePair {
   }
 
   async addScopes(scopes: readonly PairScope[]): Promise<void> {
-    for (const { scopeId, ...scope } of scopes) await this.alpha.ask('scope/add', { name: `scope ${scopeId}`, ...scope });
+    for (const { scopeId, ...scope } of scopes)
+      await this.alpha.ask('scope/add', { name: `scope ${scopeId}`, ...scope });
   }
 
   /** The relationship alone, over scopes that alpha has. */
@@ -129,7 +130,9 @@ export class NamespacePair {
   }
 
   async stateOf(server: ServerProcess): Promise<string | undefined> {
-    const rows = await server.ask<readonly { readonly state: string }[]>('failover/get-by-name', { name: [RELATIONSHIP] });
+    const rows = await server.ask<readonly { readonly state: string }[]>('failover/get-by-name', {
+      name: [RELATIONSHIP],
+    });
     return rows[0]?.state;
   }
 

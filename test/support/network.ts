@@ -58,7 +58,21 @@ export class Network {
 
   /** A link of its own between two hosts. */
   wire(a: Host, b: Host, interfaceName: string, addressA: string, addressB: string): void {
-    sh('ip', '-n', a.space, 'link', 'add', interfaceName, 'type', 'veth', 'peer', 'name', interfaceName, 'netns', b.space);
+    sh(
+      'ip',
+      '-n',
+      a.space,
+      'link',
+      'add',
+      interfaceName,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      interfaceName,
+      'netns',
+      b.space,
+    );
     sh('ip', '-n', a.space, 'addr', 'add', addressA, 'dev', interfaceName);
     sh('ip', '-n', b.space, 'addr', 'add', addressB, 'dev', interfaceName);
     sh('ip', '-n', a.space, 'link', 'set', interfaceName, 'up');
@@ -95,7 +109,9 @@ export class Network {
   /** Ends what runs inside and removes it all. */
   remove(): void {
     for (const space of this.#hosts) {
-      const pids = attempt('ip', 'netns', 'pids', space).split('\n').filter((line) => /^\d+$/.test(line));
+      const pids = attempt('ip', 'netns', 'pids', space)
+        .split('\n')
+        .filter((line) => /^\d+$/.test(line));
       for (const pid of pids) attempt('kill', '-9', pid);
     }
     for (const space of this.#hosts) attempt('ip', 'netns', 'del', space);
@@ -104,7 +120,11 @@ export class Network {
 }
 
 /** Runs a program in the host's namespace to its end; rejects on a status that is not 0, with what it printed. */
-export async function runIn(host: Host, command: readonly string[], options: { readonly timeoutMs?: number; readonly allowFailure?: boolean } = {}): Promise<string> {
+export async function runIn(
+  host: Host,
+  command: readonly string[],
+  options: { readonly timeoutMs?: number; readonly allowFailure?: boolean } = {},
+): Promise<string> {
   const child = spawn('ip', ['netns', 'exec', host.space, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   child.stdout.on('data', (chunk) => {
@@ -116,7 +136,8 @@ export async function runIn(host: Host, command: readonly string[], options: { r
   const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000);
   const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
   clearTimeout(timer);
-  if (status !== 0 && options.allowFailure !== true) throw new Error(`${command.join(' ')} ended with ${status}:\n${output}`);
+  if (status !== 0 && options.allowFailure !== true)
+    throw new Error(`${command.join(' ')} ended with ${status}:\n${output}`);
   return output;
 }
 

@@ -64,14 +64,19 @@ export class StockClient {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => {
-        const [reason = '', address = '', serverId = '', router = '', dns = '', domain = '', custom = ''] = line.split('|');
+        const [reason = '', address = '', serverId = '', router = '', dns = '', domain = '', custom = ''] =
+          line.split('|');
         return { kind: kindOf(reason), address, serverId, router, dns, domain, custom: textOf(custom) };
       });
   }
 
   /** The first event of the kind after so many others. */
   async event(kind: ClientEvent['kind'], timeoutMs: number, after = 0): Promise<ClientEvent> {
-    return await eventually(`${this.program} is ${kind}`, timeoutMs, () => this.events().slice(after).find((event) => event.kind === kind));
+    return await eventually(`${this.program} is ${kind}`, timeoutMs, () =>
+      this.events()
+        .slice(after)
+        .find((event) => event.kind === kind),
+    );
   }
 
   kill(): void {
@@ -94,7 +99,18 @@ export class StockClient {
       case 'dhcpcd': {
         // Its directories are fixed when it is built: a mount that only this process sees puts others in their place.
         const mounts = `mount --bind '${this.#path('run')}' /run && mkdir -p /var/lib/dhcpcd && mount --bind '${this.#path('lib')}' /var/lib/dhcpcd`;
-        return ['sh', '-c', `${mounts} && exec dhcpcd "$@"`, 'dhcpcd', '-4', '-B', '-f', this.#path('conf'), '-c', script];
+        return [
+          'sh',
+          '-c',
+          `${mounts} && exec dhcpcd "$@"`,
+          'dhcpcd',
+          '-4',
+          '-B',
+          '-f',
+          this.#path('conf'),
+          '-c',
+          script,
+        ];
       }
       default:
         return this.program satisfies never;
@@ -153,5 +169,7 @@ function kindOf(reason: string): ClientEvent['kind'] {
 
 /** udhcpc gives an option that it does not know as hexadecimal, the others give it as the text that they were told it is. */
 function textOf(custom: string): string {
-  return /^([0-9a-f]{2})+$/i.test(custom) ? Buffer.from(custom, 'hex').toString('utf8') : custom.replace(/^"(.*)"$/, '$1');
+  return /^([0-9a-f]{2})+$/i.test(custom)
+    ? Buffer.from(custom, 'hex').toString('utf8')
+    : custom.replace(/^"(.*)"$/, '$1');
 }

@@ -145,7 +145,8 @@ export class ChangeMachine {
         this.#called(input.partnerKey, input.token, input.call);
         return;
       case 'link-up':
-        for (const open of this.#open.values()) if (open.change.partnerKey === input.partnerKey) open.askAtMs = this.#nowMs;
+        for (const open of this.#open.values())
+          if (open.change.partnerKey === input.partnerKey) open.askAtMs = this.#nowMs;
         this.#askWhatIsDue();
         return;
       case 'end-by-hand':

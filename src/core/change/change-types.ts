@@ -55,7 +55,12 @@ export type ChangeInput =
   /** An operator's change. `wins`: it goes before one that the other server begins at the same time. */
   | { readonly kind: 'begin'; readonly change: Change; readonly wins: boolean }
   /** The answer to an `ask`. */
-  | { readonly kind: 'answered'; readonly id: string; readonly method: PartnerCall['method']; readonly answer: AskAnswer }
+  | {
+      readonly kind: 'answered';
+      readonly id: string;
+      readonly method: PartnerCall['method'];
+      readonly answer: AskAnswer;
+    }
   /** `hold` is done: durable, or refused with nothing kept. */
   | { readonly kind: 'held'; readonly id: string; readonly result: Done }
   /** `release` is done and durable. */

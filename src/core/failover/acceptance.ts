@@ -2,7 +2,13 @@
  * Whether a received binding update is accepted, as data and pure functions: the table and the tests of failover specification
  * 5.4 and the duel of 5.2. What an accepted update makes of a binding is in `apply-update.ts`.
  */
-import { type BindingState, type BindingUpdate, IP_FLAG_RESERVED, type RejectReason, type WireProfile } from '../../wire/failover/messages.ts';
+import {
+  type BindingState,
+  type BindingUpdate,
+  IP_FLAG_RESERVED,
+  type RejectReason,
+  type WireProfile,
+} from '../../wire/failover/messages.ts';
 import { type EpochSec, NEVER_AT, sameBytes } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
 import type { ProtocolRole } from '../config/model.ts';
@@ -134,7 +140,9 @@ function activeOverActive(update: BindingUpdate, ours: Binding, theirsAt: EpochS
   const isTheirsOver = isOver(update.leaseEndAt ?? NEVER_AT, how.nowAt);
   // After PARTNER-DOWN the survivor may have given the address on while the returning server still has its old client there.
   if (how.role === 'secondary')
-    return isTheirsOver && !isOursOver && ours.lastTransactionAt > theirsAt ? reject('outdated-binding-information') : ACCEPT;
+    return isTheirsOver && !isOursOver && ours.lastTransactionAt > theirsAt
+      ? reject('outdated-binding-information')
+      : ACCEPT;
   return isOursOver && theirsAt > ours.lastTransactionAt ? ACCEPT : reject('fatal-conflict');
 }
 

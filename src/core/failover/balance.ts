@@ -63,7 +63,8 @@ export function nextGift(ctx: Context): Waiting | undefined {
   if (quotas.size === 0 || !mayBalance(ctx)) return undefined;
   const own = ownKind(ctx);
   for (const [scopeId, left] of quotas) {
-    const address = left > 0 ? ctx.bindings.nextFree(scopeId, own, (a) => ctx.isHeld(a) || ctx.outbox.byAddress.has(a)) : undefined;
+    const address =
+      left > 0 ? ctx.bindings.nextFree(scopeId, own, (a) => ctx.isHeld(a) || ctx.outbox.byAddress.has(a)) : undefined;
     const binding = address === undefined ? undefined : ctx.bindings.find(address);
     if (address === undefined || binding === undefined || ctx.outbox.shelved.has(address)) {
       quotas.delete(scopeId);
@@ -100,14 +101,16 @@ function isLow(ctx: Context, scopeId: Ip4): boolean {
 }
 
 function mayBalance(ctx: Context): boolean {
-  if (ctx.mode !== 'running' || ctx.record.state !== 'normal' || !isCommunicating(ctx) || !ctx.isClockTrusted) return false;
+  if (ctx.mode !== 'running' || ctx.record.state !== 'normal' || !isCommunicating(ctx) || !ctx.isClockTrusted)
+    return false;
   // Specification 2.14-18, 8.5, 3.8: toward dhcpd and Windows only the primary gives.
   return ctx.config.profile === 'twinlease' || ctx.config.profile === 'draft' || ctx.config.role === 'primary';
 }
 
 /** Specification 1.14: Windows drops POOLREQ, dhcpd moves addresses by itself; the draft lets only the secondary ask. */
 function mayAsk(ctx: Context): boolean {
-  if (ctx.mode !== 'running' || ctx.record.state !== 'normal' || !isCommunicating(ctx) || !ctx.isClockTrusted) return false;
+  if (ctx.mode !== 'running' || ctx.record.state !== 'normal' || !isCommunicating(ctx) || !ctx.isClockTrusted)
+    return false;
   const { profile, role } = ctx.config;
   return profile === 'twinlease' || (profile === 'draft' && role === 'secondary');
 }

@@ -2,6 +2,8 @@
  * What the parts of one endpoint share: configuration, durable record, link, queues and the effects of the step in progress.
  * Also the few verbs that all of them use. The rule "save before send" is kept here: `send` puts the record in front of itself.
  */
+
+import { BUCKET_COUNT, hashBucketsForPercent, hashBucketsForSplit } from '../../wire/failover/hash-buckets.ts';
 import type {
   BindingState,
   FailoverMessage,
@@ -10,7 +12,6 @@ import type {
   ServerState,
   StoreMark,
 } from '../../wire/failover/messages.ts';
-import { hashBucketsForPercent, hashBucketsForSplit, BUCKET_COUNT } from '../../wire/failover/hash-buckets.ts';
 import type { EpochSec, Ip4, Now, Sec } from '../../wire/units.ts';
 import type { AvailableState, Binding, BindingTable } from '../bindings/binding.ts';
 import type { Effect, EndpointConfig, EndpointLimits, RelationshipRecord } from './endpoint-types.ts';
@@ -43,8 +44,6 @@ export interface Link {
   isSkewAlarmed: boolean;
   /** The partner's newest STATE on this connection, to tell a repetition from news. */
   heard: { readonly state: ServerState; readonly sinceAt: EpochSec; readonly flags: number } | undefined;
-  /** Our store's sequence as last told. */
-  toldSequence: number;
 }
 
 /** One address of a BNDUPD that has no answer yet. */
@@ -145,6 +144,8 @@ export interface Context {
   effects: Effect[];
   mode: 'new' | 'startup' | 'running' | 'paused' | 'shutdown';
   startedAt: EpochSec;
+  /** The store's sequence as replayed. */
+  readonly startSequence: number;
   /** Last moment of service in this process; 0 for none. */
   servedAt: EpochSec;
   /** Monotonic time of the entry into COMMUNICATIONS-INTERRUPTED in this process. */
@@ -187,7 +188,6 @@ export function emptyLink(): Link {
     partnerMaxUnacked: 0,
     isSkewAlarmed: false,
     heard: undefined,
-    toldSequence: -1,
   };
 }
 
@@ -291,7 +291,9 @@ export function event(ctx: Context, code: string, slots: Readonly<Record<string,
 }
 
 export function ownMark(ctx: Context): StoreMark | undefined {
-  return ctx.config.profile === 'twinlease' ? { storeId: ctx.store.storeId, sequence: ctx.store.sequence() } : undefined;
+  return ctx.config.profile === 'twinlease'
+    ? { storeId: ctx.store.storeId, sequence: ctx.store.sequence() }
+    : undefined;
 }
 
 export function rememberedMark(ctx: Context): StoreMark | undefined {

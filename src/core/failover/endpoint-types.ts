@@ -2,7 +2,13 @@
  * What goes into a relationship's endpoint and what comes out: the engine computes, the shell acts.
  * An "endpoint" is one server's side of one relationship (failover specification, abbreviations).
  */
-import type { OutMessage, FailoverMessage, RejectReason, ServerState, WireProfile } from '../../wire/failover/messages.ts';
+import type {
+  FailoverMessage,
+  OutMessage,
+  RejectReason,
+  ServerState,
+  WireProfile,
+} from '../../wire/failover/messages.ts';
 import type { EpochSec, Ip4, MonoMs, Now, Sec } from '../../wire/units.ts';
 import type { AvailableState, Binding } from '../bindings/binding.ts';
 import type { ProtocolRole, RelationshipMode } from '../config/model.ts';
@@ -88,6 +94,11 @@ export interface RelationshipRecord {
    * they are taken for over only when the greatest potential expiry, MCLT and the skew allowance have passed. 0 or absent: never.
    */
   readonly lossAt?: EpochSec;
+  /**
+   * Greatest sequence of our own store that we told the partner. An old copy that has run on by itself has a new sequence, but
+   * still remembers less told than the partner heard. Absent: the sequence found at the start is taken.
+   */
+  readonly toldSequence?: number;
 }
 
 export type EndpointInput =
@@ -118,7 +129,10 @@ export type EndpointCommand =
   | { readonly kind: 'resume' }
   /** Ask the partner for everything (operator, restored backup). */
   | { readonly kind: 'recover-all' };
-export type CommandResult = { readonly kind: 'done' } | { readonly kind: 'nothing-to-do' } | { readonly kind: 'refused'; readonly why: 'state' };
+export type CommandResult =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'nothing-to-do' }
+  | { readonly kind: 'refused'; readonly why: 'state' };
 
 /** Everything the engine wants done, in order. The shell saves before it sends. */
 export type Effect =

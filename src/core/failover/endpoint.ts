@@ -15,11 +15,11 @@ import {
   FOREVER_MS,
   flushRecord,
   isCommunicating,
-  mcltSec,
   type MutableRecord,
+  mcltSec,
   ownMark,
-  send,
   type StoreView,
+  send,
   stateOf,
   touchRecord,
 } from './context.ts';
@@ -65,10 +65,10 @@ import { makeRights } from './rights.ts';
 import { isKept } from './states.ts';
 import { onAnswers, onBindingChanged, parkedUntilMs, pump, unpark } from './updates.ts';
 
+export type { StoreView } from './context.ts';
 export { expire, resetAbandoned } from './expiry.ts';
 export { initialRecord } from './initial-record.ts';
 export { DEFAULT_LIMITS, FOREIGN_LIMITS } from './limits.ts';
-export type { StoreView } from './context.ts';
 
 const BEFORE_ANY: Now = { monoMs: 0 as MonoMs, wallAt: NEVER_AT };
 
@@ -134,6 +134,7 @@ function makeContext(
     effects: [],
     mode: 'new',
     startedAt: NEVER_AT,
+    startSequence: store.sequence(),
     servedAt: NEVER_AT,
     interruptedMs: 0,
     startupEndsMs: FOREVER_MS,
@@ -340,7 +341,7 @@ function finish(ctx: Context): void {
 /** The partner can only tell an old store from the present one if it heard of the present one (specification 4.3). */
 function tellSequence(ctx: Context): void {
   const mark = ownMark(ctx);
-  if (mark !== undefined && isCommunicating(ctx) && mark.sequence !== ctx.link.toldSequence) announce(ctx);
+  if (mark !== undefined && isCommunicating(ctx) && mark.sequence !== ctx.record.toldSequence) announce(ctx);
 }
 
 function operationalDeadlineMs(ctx: Context): number {

@@ -4,8 +4,23 @@
  */
 import { type EpochSec, type Ip4, NEVER_AT, type Now } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
-import { allowanceSec, type Context, event, FOREVER_MS, isCommunicating, put, touchRecord, waitMcltSec } from './context.ts';
-import { EXPIRE_BATCH, EXPIRE_EVERY_MS, EXPIRE_GRACE_SEC, EXPIRE_SCAN_MAX, SECONDARY_EXPIRE_DELAY_SEC } from './limits.ts';
+import {
+  allowanceSec,
+  type Context,
+  event,
+  FOREVER_MS,
+  isCommunicating,
+  put,
+  touchRecord,
+  waitMcltSec,
+} from './context.ts';
+import {
+  EXPIRE_BATCH,
+  EXPIRE_EVERY_MS,
+  EXPIRE_GRACE_SEC,
+  EXPIRE_SCAN_MAX,
+  SECONDARY_EXPIRE_DELAY_SEC,
+} from './limits.ts';
 import { isServing } from './machine.ts';
 import { goneClientsAddressUsableAt, greatestPotentialAt, makeAvailable } from './times.ts';
 import { queue, rewind } from './updates.ts';

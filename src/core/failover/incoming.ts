@@ -53,11 +53,14 @@ function rejected(ctx: Context, update: BindingUpdate, verdict: Verdict): Bindin
   const { address } = update;
   if (verdict.kind !== 'reject') return { address, rejectReason: 'illegal-ip-address' };
   const { reason, isDuel } = verdict;
-  if (reason === 'fatal-conflict') event(ctx, 'failover/conflict', { address: formatIp4(address), outcome: 'Ours was kept' });
+  if (reason === 'fatal-conflict')
+    event(ctx, 'failover/conflict', { address: formatIp4(address), outcome: 'Ours was kept' });
   else if (!isDuel && reason !== 'outdated-binding-information')
     event(ctx, 'failover/update-rejected', { address: formatIp4(address), reason });
   const isOursBetter =
-    reason === 'fatal-conflict' || reason === 'outdated-binding-information' || reason === 'less-critical-binding-information';
+    reason === 'fatal-conflict' ||
+    reason === 'outdated-binding-information' ||
+    reason === 'less-critical-binding-information';
   // The partner has something else than we, so it must hear ours, even if it once acknowledged it.
   if (isOursBetter && !isDuel) tellOurs(ctx, update);
   return { address, rejectReason: reason };

@@ -47,7 +47,8 @@ export function onConnected(ctx: Context): void {
     ctx.effects.push({ kind: 'close', why: 'this server does not take part now' });
     return;
   }
-  if (link.phase !== 'down' && link.phase !== 'dialling') lose(ctx, 'the partner opened a new connection', ctx.limits.redialMs);
+  if (link.phase !== 'down' && link.phase !== 'dialling')
+    lose(ctx, 'the partner opened a new connection', ctx.limits.redialMs);
   link.phase = 'open';
   link.phaseSinceMs = ctx.now.monoMs;
   link.redialAtMs = FOREVER_MS;
@@ -169,14 +170,16 @@ function connectFault(
   const isWindows = ctx.config.profile === 'msft';
   if (message.protocolVersion !== PROTOCOL_VERSION && !(isWindows && message.protocolVersion === undefined))
     return { reason: 'version-mismatch', why: 'protocol version 1 is spoken here' };
-  if (message.tlsRequest === 2) return { reason: 'tls-not-configured', why: 'TLS inside the connection is not offered' };
+  if (message.tlsRequest === 2)
+    return { reason: 'tls-not-configured', why: 'TLS inside the connection is not offered' };
   if (message.relationshipName !== ctx.config.name || ctx.config.role !== 'secondary')
     return { reason: 'invalid-partner', why: 'unknown relationship name or role' };
   if (skewBetween(message.sentAt, ctx.now.wallAt) > ctx.limits.skewRefuseSec)
     return { reason: 'time-mismatch', why: 'the clocks differ too much' };
   if (message.mcltSec === 0 || (message.mcltSec === undefined && !isWindows))
     return { reason: 'invalid-mclt', why: 'MCLT is missing or 0' };
-  if (message.hashBuckets?.length !== 32 && !isWindows) return { reason: 'hba-conflict', why: 'hash buckets are missing' };
+  if (message.hashBuckets?.length !== 32 && !isWindows)
+    return { reason: 'hba-conflict', why: 'hash buckets are missing' };
   return undefined;
 }
 
@@ -225,7 +228,10 @@ function accept(ctx: Context, maxUnacked: number | undefined, receiveTimerSec: S
   const { link } = ctx;
   link.phase = 'established';
   link.phaseSinceMs = ctx.now.monoMs;
-  link.partnerMaxUnacked = Math.min(maxUnacked === undefined || maxUnacked < 1 ? WINDOW_DEFAULT : maxUnacked, WINDOW_MAX);
+  link.partnerMaxUnacked = Math.min(
+    maxUnacked === undefined || maxUnacked < 1 ? WINDOW_DEFAULT : maxUnacked,
+    WINDOW_MAX,
+  );
   // Specification 3.7: Windows's window is not known, so ten it is.
   if (ctx.config.profile === 'msft') link.partnerMaxUnacked = WINDOW_DEFAULT;
   link.partnerReceiveTimerSec =

@@ -22,7 +22,14 @@ import {
 import type { CommandResult } from './endpoint-types.ts';
 import { SCOPES_PER_MESSAGE_MAX } from './limits.ts';
 import { askForSilentScopes, askForUpdates } from './recovery.ts';
-import { AFTER_CONTACT_LOST, type KeptState, type PartnerState, SERVICE, TRANSITIONS, type TransitionAction } from './states.ts';
+import {
+  AFTER_CONTACT_LOST,
+  type KeptState,
+  type PartnerState,
+  SERVICE,
+  TRANSITIONS,
+  type TransitionAction,
+} from './states.ts';
 import { recoverWaitEndsAt } from './times.ts';
 import { forgetConnection, queueAllDirty } from './updates.ts';
 
@@ -31,7 +38,10 @@ export function announce(ctx: Context): void {
   if (ctx.link.phase !== 'established' && ctx.link.phase !== 'communicating') return;
   const isStartup = ctx.mode === 'startup';
   const store = ownMark(ctx);
-  ctx.link.toldSequence = store?.sequence ?? -1;
+  if (store !== undefined && store.sequence !== ctx.record.toldSequence) {
+    ctx.record.toldSequence = store.sequence;
+    touchRecord(ctx);
+  }
   send(ctx, {
     kind: 'state',
     // Specification 4.3: in STARTUP the state to come back to is told, with the flag.
@@ -137,9 +147,9 @@ export function isBehind(mark: StoreMark, remembered: StoreMark | undefined): bo
 
 /** The partner remembers more of our store than there is, or another one (specification 4.3, "old or foreign store"). */
 export function onRemembered(ctx: Context, remembered: StoreMark | undefined): void {
-  const mark = ownMark(ctx);
-  if (mark === undefined || !isBehind(mark, remembered)) return;
   const { record } = ctx;
+  const told = { storeId: ctx.store.storeId, sequence: record.toldSequence ?? ctx.startSequence };
+  if (ctx.config.profile !== 'twinlease' || !isBehind(told, remembered)) return;
   if (record.wantsAll && record.state === 'recover' && record.recoverWaitUntilAt !== NEVER_AT) return;
   event(ctx, 'failover/own-store-old', {});
   loseStore(ctx);
@@ -275,7 +285,8 @@ export function onContactLost(ctx: Context): void {
   const next = AFTER_CONTACT_LOST[mine];
   if (next !== undefined) enter(ctx, next);
   // Specification 2.14-8: dhcpd would answer RECOVER-WAIT with NORMAL, so RECOVER is announced again.
-  else if (mine === 'recover-wait' && (ctx.config.profile === 'isc' || ctx.config.profile === 'msft')) enter(ctx, 'recover');
+  else if (mine === 'recover-wait' && (ctx.config.profile === 'isc' || ctx.config.profile === 'msft'))
+    enter(ctx, 'recover');
 }
 
 /** Waits that end by themselves. */
@@ -298,7 +309,8 @@ export function onStateTimer(ctx: Context): void {
 /** When the safe period ends (monotonic); infinity when none runs. It runs only without contact. */
 export function autoPartnerDownMs(ctx: Context): number {
   const intervalSec = ctx.config.autoPartnerDownSec;
-  const isRunning = ctx.mode === 'running' && ctx.record.state === 'communications-interrupted' && !isCommunicating(ctx);
+  const isRunning =
+    ctx.mode === 'running' && ctx.record.state === 'communications-interrupted' && !isCommunicating(ctx);
   return isRunning && intervalSec !== undefined ? ctx.interruptedMs + intervalSec * 1000 : Number.POSITIVE_INFINITY;
 }
 
@@ -307,7 +319,8 @@ export function commandPartnerDown(ctx: Context, sinceAt: EpochSec | undefined):
   const { record } = ctx;
   const mine = stateOf(ctx);
   if (mine === 'partner-down') return { kind: 'nothing-to-do' };
-  if (mine !== 'communications-interrupted' && mine !== 'resolution-interrupted') return { kind: 'refused', why: 'state' };
+  if (mine !== 'communications-interrupted' && mine !== 'resolution-interrupted')
+    return { kind: 'refused', why: 'state' };
   const lastHeardAt = Math.max(record.stateSinceAt - ctx.limits.receiveTimerSec, 0);
   const downAt = Math.min(Math.max(sinceAt ?? ctx.now.wallAt, lastHeardAt), ctx.now.wallAt) as EpochSec;
   enterPartnerDownSince(ctx, downAt);
@@ -323,7 +336,8 @@ function enterPartnerDownSince(ctx: Context, downAt: EpochSec): void {
 
 /** Operator, or a restored backup: get everything from the partner. */
 export function commandRecoverAll(ctx: Context): CommandResult {
-  if (ctx.mode === 'paused' || ctx.mode === 'shutdown' || ctx.record.holdsAllData) return { kind: 'refused', why: 'state' };
+  if (ctx.mode === 'paused' || ctx.mode === 'shutdown' || ctx.record.holdsAllData)
+    return { kind: 'refused', why: 'state' };
   loseStore(ctx);
   announce(ctx);
   if (ctx.mode === 'running') askForUpdates(ctx, 'recover');

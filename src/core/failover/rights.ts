@@ -10,7 +10,12 @@ import type { AnswerAsk, Rights } from './endpoint-types.ts';
 import { mayExpire } from './expiry.ts';
 import { UNANSWERED_MS_MAX } from './limits.ts';
 import { SERVICE } from './states.ts';
-import { boundedGrantSec, goneClientsAddressUsableAt, partnersAddressesUsableAt, potentialAfterGrantAt } from './times.ts';
+import {
+  boundedGrantSec,
+  goneClientsAddressUsableAt,
+  partnersAddressesUsableAt,
+  potentialAfterGrantAt,
+} from './times.ts';
 
 export function makeRights(ctx: Context): Rights {
   return {
@@ -33,12 +38,18 @@ export function makeRights(ctx: Context): Rights {
   };
 }
 
-function service(ctx: Context, now: Now, scopeId: Ip4): { readonly serves: 'all' | 'renew' | 'none'; readonly why: string } {
+function service(
+  ctx: Context,
+  now: Now,
+  scopeId: Ip4,
+): { readonly serves: 'all' | 'renew' | 'none'; readonly why: string } {
   const state = stateOf(ctx);
   const serves = SERVICE[state];
   if (serves === 'none') return { serves, why: `failover state ${state}` };
-  if (now.wallAt < ctx.record.recoverWaitUntilAt) return { serves: 'none', why: 'leases given before a loss may still run' };
-  if (ctx.record.silentScopeIds.includes(scopeId)) return { serves: 'none', why: 'the scope is new here; its leases are being fetched' };
+  if (now.wallAt < ctx.record.recoverWaitUntilAt)
+    return { serves: 'none', why: 'leases given before a loss may still run' };
+  if (ctx.record.silentScopeIds.includes(scopeId))
+    return { serves: 'none', why: 'the scope is new here; its leases are being fetched' };
   return { serves, why: `failover state ${state}` };
 }
 

@@ -42,7 +42,12 @@ export function partnersAddressesUsableAt(partnerDownAt: EpochSec, mclt: Sec, al
  * Specification 5.5, rows three to five: when an address whose client is gone may go to another in PARTNER-DOWN.
  * `binding` is active, expired, released or reset.
  */
-export function goneClientsAddressUsableAt(binding: Binding, partnerDownAt: EpochSec, mclt: Sec, allowance: Sec): EpochSec {
+export function goneClientsAddressUsableAt(
+  binding: Binding,
+  partnerDownAt: EpochSec,
+  mclt: Sec,
+  allowance: Sec,
+): EpochSec {
   // The partner never heard of this lease, so it cannot have extended it.
   if (isUnheard(binding)) return binding.state === 'active' ? binding.leaseEndAt : NEVER_AT;
   // Specification 5.5 lets a release end the old times. But a client that released here may have come back to the partner,

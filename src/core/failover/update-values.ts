@@ -26,7 +26,9 @@ export function updateOf(binding: Binding, profile: WireProfile): BindingUpdate 
   const client = { clientId: binding.clientId, hardware: binding.hardware };
   if (state === 'free' || state === 'backup') {
     // The last client travels between our own servers only, so that both keep the same one for affinity.
-    return profile === 'twinlease' ? { address, state, stateSinceAt, ipFlags, ...client } : { address, state, stateSinceAt, ipFlags };
+    return profile === 'twinlease'
+      ? { address, state, stateSinceAt, ipFlags, ...client }
+      : { address, state, stateSinceAt, ipFlags };
   }
   const lastTransactionAt = binding.lastTransactionAt === NEVER_AT ? undefined : binding.lastTransactionAt;
   const common = { address, state, stateSinceAt, ipFlags, ...client, lastTransactionAt };
@@ -94,7 +96,13 @@ function available(ours: Binding, update: BindingUpdate, owner: 'free' | 'backup
 }
 
 function abandoned(ours: Binding, update: BindingUpdate): Binding {
-  const next: Binding = { ...ours, clientId: undefined, hardware: undefined, hostName: undefined, relayInfo: undefined };
+  const next: Binding = {
+    ...ours,
+    clientId: undefined,
+    hardware: undefined,
+    hostName: undefined,
+    relayInfo: undefined,
+  };
   makeAvailable(next, ours.ownedAs);
   next.state = 'abandoned';
   next.stateSinceAt = update.stateSinceAt ?? NEVER_AT;
@@ -134,7 +142,13 @@ function taken(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: 
  * Specification 5.4: the later transaction's end counts; from an older one only a later end is taken. Two grants that the servers
  * did not know of each other and whose times are within `marginSec` have no certain order: the later end counts.
  */
-function merged(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: WireProfile, marginSec: number): Binding {
+function merged(
+  ours: Binding,
+  update: BindingUpdate,
+  sentAt: EpochSec,
+  profile: WireProfile,
+  marginSec: number,
+): Binding {
   const theirsAt = effectiveTransactionAt(update, sentAt, profile);
   const theirEndAt = update.leaseEndAt ?? NEVER_AT;
   const recvPotentialAt = Math.max(update.potentialEndAt ?? 0, theirEndAt, ours.recvPotentialAt) as EpochSec;
@@ -161,7 +175,8 @@ function merged(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile:
 function clientOf(ours: Binding, update: BindingUpdate, profile: WireProfile): Partial<Binding> {
   // Our own kind names the last client whenever it knows one; from others, silence says nothing.
   if (update.clientId === undefined && update.hardware === undefined && profile !== 'twinlease') return {};
-  if (isSameClient(update, ours)) return { clientId: update.clientId ?? ours.clientId, hardware: update.hardware ?? ours.hardware };
+  if (isSameClient(update, ours))
+    return { clientId: update.clientId ?? ours.clientId, hardware: update.hardware ?? ours.hardware };
   return {
     clientId: update.clientId,
     hardware: update.hardware,
@@ -189,7 +204,8 @@ function clientOptions(binding: Binding): Uint8Array | undefined {
     [HOST_NAME, binding.hostName],
     [RELAY_INFORMATION, binding.relayInfo],
   ] as const)
-    if (value !== undefined && value.length > 0 && value.length <= OPTION_BYTES_MAX) parts.push(code, value.length, ...value);
+    if (value !== undefined && value.length > 0 && value.length <= OPTION_BYTES_MAX)
+      parts.push(code, value.length, ...value);
   return parts.length === 0 ? undefined : Uint8Array.from(parts);
 }
 

@@ -7,7 +7,18 @@ import type { BindingAnswer, RejectReason } from '../../wire/failover/messages.t
 import { type EpochSec, formatIp4, type Ip4, NEVER_AT } from '../../wire/units.ts';
 import type { AvailableState, Binding } from '../bindings/binding.ts';
 import { nextGift } from './balance.ts';
-import { type Context, event, type FlightItem, FOREVER_MS, isCommunicating, isOurs, ownKind, put, send, type Waiting } from './context.ts';
+import {
+  type Context,
+  event,
+  type FlightItem,
+  FOREVER_MS,
+  isCommunicating,
+  isOurs,
+  ownKind,
+  put,
+  send,
+  type Waiting,
+} from './context.ts';
 import { isCursorDone, makeCursor, nextOf } from './cursor.ts';
 import { HOT_MAX, PARKED_MAX, UPDATE_BYTES_MAX } from './limits.ts';
 import { greatestPotentialAt, isUnheard, makeAvailable } from './times.ts';
@@ -75,7 +86,8 @@ function maySendLazily(ctx: Context): boolean {
   if (!isCommunicating(ctx) || ctx.mode !== 'running') return false;
   const { state, partnerState } = ctx.record;
   if (state === 'normal') return true;
-  if (ctx.config.profile !== 'twinlease' || (partnerState !== 'recover-wait' && partnerState !== 'recover-done')) return false;
+  if (ctx.config.profile !== 'twinlease' || (partnerState !== 'recover-wait' && partnerState !== 'recover-done'))
+    return false;
   return state === 'partner-down' || state === 'communications-interrupted';
 }
 
@@ -226,7 +238,12 @@ function onAccepted(ctx: Context, item: FlightItem, binding: Binding): void {
     queue(ctx, item.address);
     return;
   }
-  if (item.state === 'active' && binding.state !== 'free' && binding.state !== 'backup' && binding.state !== 'abandoned')
+  if (
+    item.state === 'active' &&
+    binding.state !== 'free' &&
+    binding.state !== 'backup' &&
+    binding.state !== 'abandoned'
+  )
     binding.ackedPotentialAt = Math.max(binding.ackedPotentialAt, item.potentialEndAt) as EpochSec;
   if (item.hasChanged) {
     put(ctx, binding);

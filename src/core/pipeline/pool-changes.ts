@@ -22,14 +22,20 @@ export function giveSpan(bindings: BindingTable, { first, last }: AddressSpan, o
     const address = n as Ip4;
     const binding = bindings.find(address);
     if (binding === undefined || !bindings.isInPool(address)) continue;
-    const isUnused = (binding.state === 'free' || binding.state === 'backup') && binding.stateSinceAt === 0 && binding.hardware === undefined;
+    const isUnused =
+      (binding.state === 'free' || binding.state === 'backup') &&
+      binding.stateSinceAt === 0 &&
+      binding.hardware === undefined;
     if (isUnused && binding.state !== owner) bindings.change(emptyBinding(address, owner));
   }
 }
 
 function spansOf(shape: PoolShape): AddressSpan[] {
   const holes = [...shape.exclusions, ...shape.reserved.map((address) => ({ first: address, last: address }))];
-  return subtract([{ first: shape.firstAddress, last: shape.lastAddress }], holes.sort((a, b) => a.first - b.first));
+  return subtract(
+    [{ first: shape.firstAddress, last: shape.lastAddress }],
+    holes.sort((a, b) => a.first - b.first),
+  );
 }
 
 /** Both ascending; holes may overlap. */

@@ -181,7 +181,12 @@ function readPayload(kind: LogRecord['kind'], reader: Reader): LogRecord {
     case 'scope-given':
       return { kind, scopeId: reader.u32() as Ip4, owner: reader.oneOf(['free', 'backup'], 'owner') };
     case 'range-given':
-      return { kind, first: reader.u32() as Ip4, last: reader.u32() as Ip4, owner: reader.oneOf(['free', 'backup'], 'owner') };
+      return {
+        kind,
+        first: reader.u32() as Ip4,
+        last: reader.u32() as Ip4,
+        owner: reader.oneOf(['free', 'backup'], 'owner'),
+      };
     case 'configuration':
       return { kind, number: reader.u53(), sha256: reader.field() };
     case 'transaction':

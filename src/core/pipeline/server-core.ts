@@ -6,7 +6,16 @@
 import type { DhcpPacket } from '../../wire/dhcp/packet.ts';
 import { decodeDhcpPacket } from '../../wire/dhcp/packet-codec.ts';
 import type { FailoverMessage, OutMessage } from '../../wire/failover/messages.ts';
-import { type EpochSec, formatIp4, type Ip4, type MonoMs, type Now, parseIp4, type Sec, toHex } from '../../wire/units.ts';
+import {
+  type EpochSec,
+  formatIp4,
+  type Ip4,
+  type MonoMs,
+  type Now,
+  parseIp4,
+  type Sec,
+  toHex,
+} from '../../wire/units.ts';
 import type { AvailableState, Binding, BindingTable } from '../bindings/binding.ts';
 import type { Config, Relationship } from '../config/model.ts';
 import { poolShapeOf } from '../config/pool-shape.ts';
@@ -29,8 +38,8 @@ import type { Decision, Ingress, ReplyPlan, Serving, ServingIdentity } from '../
 import { STANDALONE_RIGHTS } from '../serving/standalone-rights.ts';
 import { tombstoneRights } from '../serving/tombstone-rights.ts';
 import { enteringSpans } from './pool-changes.ts';
-import type { LogRecord } from './records.ts';
 import { encodeRecord } from './record-codec.ts';
+import type { LogRecord } from './records.ts';
 
 /** What the core asks of the shell. Calls return at once; nothing calls back into the core. */
 export interface CorePorts {
@@ -200,7 +209,8 @@ export class ServerCore {
       }
     }
     for (const [name, { endpoint }] of this.#endpoints) {
-      if (endpoint.deadlineMs !== undefined && endpoint.deadlineMs <= now.monoMs) this.#step(now, name, { kind: 'timer' });
+      if (endpoint.deadlineMs !== undefined && endpoint.deadlineMs <= now.monoMs)
+        this.#step(now, name, { kind: 'timer' });
     }
   }
 
@@ -236,7 +246,9 @@ export class ServerCore {
 
   /** Everything durable that the table's snapshot does not hold, as records; the shell adds its own. */
   stateRecords(): Uint8Array[] {
-    return [...this.#endpoints.values()].map(({ endpoint }) => encodeRecord({ kind: 'relationship', record: endpoint.record() }));
+    return [...this.#endpoints.values()].map(({ endpoint }) =>
+      encodeRecord({ kind: 'relationship', record: endpoint.record() }),
+    );
   }
 
   #step(now: Now, name: string, input: EndpointInput): void {
@@ -284,7 +296,8 @@ export class ServerCore {
       return;
     }
     const effects = this.#endpoints.get(owner.name)?.endpoint.step(now, { kind: 'binding-changed', address }) ?? [];
-    if (!effects.some((effect) => effect.kind === 'save-binding' && effect.address === address)) this.#saveBinding(address);
+    if (!effects.some((effect) => effect.kind === 'save-binding' && effect.address === address))
+      this.#saveBinding(address);
     this.#perform(owner.name, effects);
   }
 
@@ -314,9 +327,13 @@ export class ServerCore {
 
   /** A part of one scope at a time; scopes without declined addresses are passed over. */
   #endDeclines(now: Now): void {
-    const scopeIds = this.bindings.pools().map((pool) => pool.scopeId).filter((id) => this.bindings.counts(id).abandoned > 0);
+    const scopeIds = this.bindings
+      .pools()
+      .map((pool) => pool.scopeId)
+      .filter((id) => this.bindings.counts(id).abandoned > 0);
     const going = this.#declineSweep;
-    const sweep = going !== undefined && scopeIds.includes(going.scopeId) ? going : { scopeId: scopeIds[0], from: scopeIds[0] };
+    const sweep =
+      going !== undefined && scopeIds.includes(going.scopeId) ? going : { scopeId: scopeIds[0], from: scopeIds[0] };
     if (sweep.scopeId === undefined || sweep.from === undefined) return;
     const { changed, next } = endDeclines(now, this.bindings, this.rightsOf(sweep.scopeId), {
       scopeId: sweep.scopeId,
@@ -345,10 +362,13 @@ export class ServerCore {
 
   #addEndpoint(relationship: Relationship, record: RelationshipRecord | undefined): void {
     const config = endpointConfigOf(relationship, this.#config);
-    const endpoint = makeEndpoint(config, record, this.bindings, this.#limits(relationship), this.#store, (address) => this.#serving.isOffered(address));
+    const endpoint = makeEndpoint(config, record, this.bindings, this.#limits(relationship), this.#store, (address) =>
+      this.#serving.isOffered(address),
+    );
     endpoint.setClockTrusted(this.#clockTrusted);
     this.#endpoints.set(relationship.name, { endpoint, config });
-    for (const scopeId of config.scopeIds) this.#rightsByScope.set(scopeId, { name: relationship.name, rights: endpoint.rights });
+    for (const scopeId of config.scopeIds)
+      this.#rightsByScope.set(scopeId, { name: relationship.name, rights: endpoint.rights });
   }
 
   #dropEndpoint(name: string): void {
@@ -373,10 +393,15 @@ export class ServerCore {
     this.#step(now, relationship.name, { kind: 'start' });
   }
 
-  #reconfigureEndpoint(now: Now, relationship: Relationship, present: { config: EndpointConfig; readonly endpoint: Endpoint }): void {
+  #reconfigureEndpoint(
+    now: Now,
+    relationship: Relationship,
+    present: { config: EndpointConfig; readonly endpoint: Endpoint },
+  ): void {
     const config = endpointConfigOf(relationship, this.#config);
     const newScopeIds = config.scopeIds.filter((scopeId) => !present.config.scopeIds.includes(scopeId));
-    for (const scopeId of present.config.scopeIds) if (!config.scopeIds.includes(scopeId)) this.#rightsByScope.delete(scopeId);
+    for (const scopeId of present.config.scopeIds)
+      if (!config.scopeIds.includes(scopeId)) this.#rightsByScope.delete(scopeId);
     for (const scopeId of newScopeIds) {
       this.#rightsByScope.set(scopeId, { name: relationship.name, rights: present.endpoint.rights });
     }
@@ -403,7 +428,8 @@ export class ServerCore {
       const present = this.bindings.pools().find((pool) => pool.scopeId === shape.scopeId);
       this.bindings.setPool(shape, given?.owner ?? 'free');
       if (given === undefined) {
-        for (const span of present === undefined ? [] : enteringSpans(present, shape)) this.#save({ kind: 'range-given', ...span, owner: 'free' });
+        for (const span of present === undefined ? [] : enteringSpans(present, shape))
+          this.#save({ kind: 'range-given', ...span, owner: 'free' });
         continue;
       }
       this.bindings.giveAll(given.scopeId, given.owner);

@@ -35,7 +35,8 @@ export const CHANGE_PROBLEMS = {
     severity: 'error',
     text: 'Change {id} of failover relationship {name} ended as {here} here and as {there} on partner {partner}.',
     why: 'An operator ended it by hand on one side, or one side was put back from an old copy. The two configurations differ.',
-    action: 'Compare with `twinlease config diff`, correct one side, then `twinlease pair end-change --id {id} --outcome {here}`.',
+    action:
+      'Compare with `twinlease config diff`, correct one side, then `twinlease pair end-change --id {id} --outcome {here}`.',
   },
   'change/unknown': {
     severity: 'error',
@@ -55,7 +56,8 @@ export const CHANGE_PROBLEMS = {
     severity: 'warning',
     text: 'The scopes of failover relationship {name} were changed on both servers apart ({differences} differences).',
     why: 'Nothing is overwritten until someone decides, so the two servers answer clients differently.',
-    action: 'See `twinlease config diff`, then run `twinlease failover replicate` on the server whose configuration is right.',
+    action:
+      'See `twinlease config diff`, then run `twinlease failover replicate` on the server whose configuration is right.',
   },
   'config/not-taken': {
     severity: 'warning',
@@ -132,7 +134,8 @@ export const CHANGE_PROBLEMS = {
     severity: 'error',
     text: 'The one-time code was made by a server with the same identity as this one.',
     why: 'Either it was entered on the server that made it, or the two machines are copies of each other, and nobody could tell them apart.',
-    action: 'Enter it on the other server. On a cloned machine, delete the identity directory, start the server, and repeat.',
+    action:
+      'Enter it on the other server. On a cloned machine, delete the identity directory, start the server, and repeat.',
     http: 409,
   },
   'pair/unreachable': {
@@ -174,7 +177,8 @@ export const CHANGE_PROBLEMS = {
     severity: 'warning',
     text: 'Failover relationship {name} was removed on DHCP server {server} only; partner {partner} was not reached ({why}).',
     why: 'The partner may still serve its part of the addresses. They stay untouched here until it has heard of the removal, and one MCLT more.',
-    action: 'Nothing, if the partner is gone for good or comes back by itself: it is told then, and disables the scopes there.',
+    action:
+      'Nothing, if the partner is gone for good or comes back by itself: it is told then, and disables the scopes there.',
   },
   'failover/removed-undrained': {
     severity: 'warning',

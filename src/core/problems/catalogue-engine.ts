@@ -21,7 +21,8 @@ export const ENGINE_PROBLEMS = {
     severity: 'warning',
     text: 'Failover relationship {name} has lost contact with its partner: {why}.',
     why: 'Each server goes on alone with its own part of the addresses and short leases.',
-    action: 'Bring the partner or the network back. If the partner is down for good: `twinlease failover set --partner-down`.',
+    action:
+      'Bring the partner or the network back. If the partner is down for good: `twinlease failover set --partner-down`.',
   },
   'failover/partner-back': {
     severity: 'info',
@@ -57,7 +58,8 @@ export const ENGINE_PROBLEMS = {
     severity: 'warning',
     text: 'Failover relationship {name}: both servers gave {address} to a client. {outcome}.',
     why: 'The servers were both active without knowing of each other.',
-    action: 'The client that lost it gets another address at its next renewal. Find out why both served: see the state changes before.',
+    action:
+      'The client that lost it gets another address at its next renewal. Find out why both served: see the state changes before.',
   },
   'failover/potential-conflict': {
     severity: 'error',

@@ -20,7 +20,8 @@ export const HOST_PROBLEMS = {
     severity: 'error',
     text: 'The store in {path} is damaged: {why}.',
     why: 'Serving from it could hand out addresses that are in use.',
-    action: 'Move the directory away and start: in a relationship everything comes back from the partner. Else restore a backup.',
+    action:
+      'Move the directory away and start: in a relationship everything comes back from the partner. Else restore a backup.',
   },
   'store/unknown-version': {
     severity: 'error',

@@ -216,7 +216,8 @@ export const REQUEST_PROBLEMS = {
     severity: 'error',
     text: 'Failover relationship {name} on DHCP server {server} is in state {state}, which does not allow this.',
     why: 'Outside the states the operation is meant for, the servers do not agree on what each of them holds.',
-    action: 'Wait until the relationship is back in the right state; `twinlease failover status` shows what it waits for.',
+    action:
+      'Wait until the relationship is back in the right state; `twinlease failover status` shows what it waits for.',
     windows: dhcp(20120, 'FO_STATE_NOT_NORMAL'),
     http: 409,
   },
@@ -224,7 +225,8 @@ export const REQUEST_PROBLEMS = {
     severity: 'error',
     text: 'Failover relationship {name}: the last updates did not reach the other server ({why}).',
     why: 'Leases that only the leaving server knows would be lost, and their addresses given to others.',
-    action: 'Repeat when both servers communicate, or with Force: then the leaving server’s addresses wait until its leases have ended.',
+    action:
+      'Repeat when both servers communicate, or with Force: then the leaving server’s addresses wait until its leases have ended.',
     windows: dhcp(20120, 'FO_STATE_NOT_NORMAL'),
     http: 409,
   },
@@ -240,7 +242,8 @@ export const REQUEST_PROBLEMS = {
     severity: 'error',
     text: 'Partner {partner} cannot be reached from DHCP server {server}: {why}.',
     why: 'The change must take effect on both servers or on neither, so nothing was changed.',
-    action: 'Bring the partner or the network back and repeat. Only partner-down and a forced Remove work without the partner.',
+    action:
+      'Bring the partner or the network back and repeat. Only partner-down and a forced Remove work without the partner.',
     windows: dhcp(20122, 'SERVER_NOT_REACHABLE'),
     http: 503,
   },

@@ -6,13 +6,15 @@ export const SHELL_PROBLEMS = {
     severity: 'error',
     text: 'The clock of this machine cannot be trusted ({kind}, {bySec} s): nothing expires and no address changes hands.',
     why: 'Lease ends are absolute times. Under a wrong clock an address could be given away while its client still uses it.',
-    action: 'Set the clock (NTP). A partner that agrees with it settles the doubt; so does a restart once the clock is right.',
+    action:
+      'Set the clock (NTP). A partner that agrees with it settles the doubt; so does a restart once the clock is right.',
   },
   'net/partner-refused': {
     severity: 'warning',
     text: 'A connection from {peer} to the partner door was turned away: {why}.',
     why: 'Only servers that were introduced to this one may talk to it.',
-    action: 'If {peer} is to be a partner, introduce it with `twinlease pair invite` here and `twinlease pair accept` there.',
+    action:
+      'If {peer} is to be a partner, introduce it with `twinlease pair invite` here and `twinlease pair accept` there.',
   },
   'pair/host-missing': {
     severity: 'error',
@@ -43,7 +45,8 @@ export const SHELL_PROBLEMS = {
     severity: 'error',
     text: 'The request carries no valid token.',
     why: 'Every request has to prove who makes it.',
-    action: 'Send `Authorization: Bearer TOKEN`; the token is in the file identity/rest-token, which only the service user can read.',
+    action:
+      'Send `Authorization: Bearer TOKEN`; the token is in the file identity/rest-token, which only the service user can read.',
     http: 401,
   },
   'rest/body-too-large': {

@@ -46,7 +46,8 @@ export const WINDOWS_WITHOUT_CAUSE = [
   {
     number: 20127,
     symbol: 'ERROR_DHCP_FO_ADDSCOPE_LEASES_NOT_SYNCED',
-    reason: 'A scope that is added stays silent on the partner until the partner holds its leases, so it is never half there.',
+    reason:
+      'A scope that is added stays silent on the partner until the partner holds its leases, so it is never half there.',
   },
   {
     number: 259,
@@ -69,7 +70,9 @@ export function problemText(problem: Problem): string {
   const slots: Readonly<Record<string, string | number>> = isProblemCode(problem.code)
     ? problem.slots
     : { code: problem.code, detail: JSON.stringify(problem.slots) };
-  return entryOf(problem.code).text.replace(/\{([A-Za-z0-9]+)\}/g, (whole, slot: string) => String(slots[slot] ?? whole));
+  return entryOf(problem.code).text.replace(/\{([A-Za-z0-9]+)\}/g, (whole, slot: string) =>
+    String(slots[slot] ?? whole),
+  );
 }
 
 /** `DHCP n` or `WIN32 n` where Windows has the condition (management specification 1.8), else the catalogue's own code. */

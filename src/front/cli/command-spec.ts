@@ -23,8 +23,8 @@ export interface CommandSpec {
   readonly local?: readonly LocalOption[];
   /** The parameter that may stand without its option's name; its kind decides whether one or several. */
   readonly positional?: readonly string[];
-  /** A parameter whose value is JSON read from the file named by the only argument. */
-  readonly file?: { readonly parameter: string; readonly argument: string };
+  /** A parameter whose value is JSON read from the file that the argument names. */
+  readonly file?: { readonly parameter: string; readonly isOptional?: boolean };
   /** Parameters asked for on the terminal when they are not given. */
   readonly asked?: readonly { readonly parameter: string; readonly question: string }[];
   /** Secrets that null and lists that nothing takes away; neither is the same as left out here. */

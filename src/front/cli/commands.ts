@@ -3,7 +3,9 @@
  * the words of its own name, so a new operation has a command from its first day.
  */
 import { byGiven, type CommandSpec, type Given } from './command-spec.ts';
+import { DIFF_VIEW, HISTORY_VIEW, JSON_VIEW } from './config-views.ts';
 import { FAILOVER_VIEW, STATUS_VIEW } from './failover-views.ts';
+import { CHANGES_VIEW, INVITATION_VIEW, PARTNERS_VIEW } from './pair-views.ts';
 import {
   LEASE_VIEW,
   OPTION_VIEW,
@@ -35,7 +37,7 @@ const FAILOVER: readonly CommandSpec[] = [
   {
     words: 'failover add',
     operations: ['failover.add-by-load-balance', 'failover.add-by-hot-standby'],
-    summary: 'Share scopes with another server, in load-balance mode or, with its options, in hot-standby mode.',
+    summary: 'Shares scopes with another server, in load-balance mode or, with its options, in hot-standby mode.',
     local: [
       { name: 'mode', choices: ['LoadBalance', 'HotStandby'], description: 'Needed only where no other option tells.' },
     ],
@@ -67,7 +69,7 @@ const FAILOVER: readonly CommandSpec[] = [
   {
     words: 'failover replicate',
     operations: ['replication.invoke-by-name', 'replication.invoke-by-scope-id'],
-    summary: 'Overwrite what the partner has of shared scopes with the configuration of this server.',
+    summary: 'Overwrites what the partner has of shared scopes with the configuration of this server.',
     choose: byGiven([['ScopeId', 'replication.invoke-by-scope-id']], 'replication.invoke-by-name'),
     positional: ['Name'],
     examples: ['twinlease failover replicate "Pair 1"', 'twinlease failover replicate --scope-id 10.0.1.0 --force'],
@@ -91,7 +93,7 @@ const SCOPE: readonly CommandSpec[] = [
   {
     words: 'scope set',
     operations: ['scope.set-by-without-range', 'scope.set-by-with-range'],
-    summary: 'Change a scope.',
+    summary: 'Changes a scope.',
     choose: byGiven(
       [
         ['StartRange', 'scope.set-by-with-range'],
@@ -120,7 +122,7 @@ const RESERVATION: readonly CommandSpec[] = [
   {
     words: 'reservation get',
     ...byKey('reservation.get'),
-    summary: 'Show reservations of a scope, of addresses, or of clients in a scope.',
+    summary: 'Shows reservations of a scope, of addresses, or of clients in a scope.',
     examples: [
       'twinlease reservation get 10.0.1.0',
       'twinlease reservation get --ip-address 10.0.1.9',
@@ -132,7 +134,7 @@ const RESERVATION: readonly CommandSpec[] = [
   {
     words: 'reservation remove',
     ...byKey('reservation.remove'),
-    summary: 'Remove the reservations of a scope, of addresses, or of clients in a scope.',
+    summary: 'Removes the reservations of a scope, of addresses, or of clients in a scope.',
     examples: ['twinlease reservation remove --ip-address 10.0.1.9', 'twinlease reservation remove 10.0.1.0 --what-if'],
   },
 ];
@@ -142,7 +144,7 @@ const OPTION: readonly CommandSpec[] = [
   {
     words: 'option set',
     operations: ['option.set-by-common-options', 'option.set-by-option-id'],
-    summary: 'Set values of options: of the server, of a scope or of a reservation.',
+    summary: 'Sets values of options: of the server, of a scope or of a reservation.',
     choose: byGiven(
       [
         ['OptionId', 'option.set-by-option-id'],
@@ -164,7 +166,7 @@ const LEASE: readonly CommandSpec[] = [
   {
     words: 'lease get',
     ...byKey('lease.get', ['BadLeases', 'lease.get-by-bad-leases']),
-    summary: 'Show leases of a scope, of addresses, of clients in a scope, or the addresses that clients declined.',
+    summary: 'Shows leases of a scope, of addresses, of clients in a scope, or the addresses that clients declined.',
     examples: [
       'twinlease lease get 10.0.1.0',
       'twinlease lease get 10.0.1.0 --all-leases',
@@ -177,7 +179,7 @@ const LEASE: readonly CommandSpec[] = [
   {
     words: 'lease remove',
     ...byKey('lease.remove', ['BadLeases', 'lease.remove-by-bad-leases']),
-    summary: 'End leases; the clients are not told.',
+    summary: 'Ends leases; the clients are not told.',
     examples: ['twinlease lease remove --ip-address 10.0.1.20', 'twinlease lease remove 10.0.1.0 --what-if'],
   },
 ];
@@ -186,7 +188,7 @@ const LOOKING: readonly CommandSpec[] = [
   {
     words: 'stats',
     operations: ['scope.statistics', 'server.statistics'],
-    summary: 'Show how full the scopes are, or what the server has done since its start.',
+    summary: 'Shows how full the scopes are, or what the server has done since its start.',
     local: [{ name: 'server', description: 'What the server has done, instead of its scopes.' }],
     choose: (_given, local) => (local['server'] === true ? 'server.statistics' : 'scope.statistics'),
     positional: ['ScopeId'],
@@ -197,6 +199,47 @@ const LOOKING: readonly CommandSpec[] = [
   { words: 'server set', operations: ['server.set'], erasable: ['TrustedRelays'] },
   { words: 'server status', operations: ['server.status'], view: SERVER_VIEW },
   { words: 'free-address get', operations: ['free-address.get'], positional: ['ScopeId'] },
+];
+
+const CONFIG: readonly CommandSpec[] = [
+  {
+    words: 'config show',
+    operations: ['config.show'],
+    positional: ['Revision'],
+    examples: ['twinlease config show > config.json', 'twinlease config show 7'],
+    view: JSON_VIEW,
+  },
+  { words: 'config history', operations: ['config.history'], view: HISTORY_VIEW },
+  {
+    words: 'config diff',
+    operations: ['config.diff'],
+    file: { parameter: 'Config', isOptional: true },
+    examples: [
+      'twinlease config diff',
+      'twinlease config diff --relationship "Pair 1"',
+      'twinlease config diff --from 7 --to 9',
+      'twinlease config diff config.json',
+    ],
+    view: DIFF_VIEW,
+  },
+  { words: 'config apply', operations: ['config.apply'], file: { parameter: 'Config' } },
+  { words: 'config undo', operations: ['config.undo'], positional: ['Revision'] },
+];
+
+const PAIR: readonly CommandSpec[] = [
+  { words: 'pair invite', operations: ['pair.invite'], view: INVITATION_VIEW },
+  {
+    words: 'pair accept',
+    operations: ['pair.accept'],
+    positional: ['Code'],
+    asked: [{ parameter: 'Code', question: 'Code that `twinlease pair invite` shows on the other server: ' }],
+  },
+  { words: 'pair list', operations: ['pair.list'], view: PARTNERS_VIEW },
+  { words: 'pair remove', operations: ['pair.remove'], positional: ['Partner'] },
+  { words: 'pair rejoin', operations: ['pair.rejoin'], positional: ['Partner'] },
+  { words: 'pair align', operations: ['pair.align'], positional: ['Partner'] },
+  { words: 'pair changes', operations: ['pair.changes'], view: CHANGES_VIEW },
+  { words: 'pair end-change', operations: ['pair.end-change'], positional: ['Id'] },
 ];
 
 /** The three ways in which Windows names leases and reservations. */
@@ -227,4 +270,6 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...OPTION,
   ...LEASE,
   ...LOOKING,
+  ...CONFIG,
+  ...PAIR,
 ];

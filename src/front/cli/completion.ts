@@ -23,7 +23,7 @@ export interface Place {
 export function addCompletionCommand(program: Command, world: CliWorld): void {
   program
     .command('completion')
-    .description('Print the completion script of a shell.')
+    .description('Prints the completion script of a shell.')
     .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
     .addHelpText(
       'after',

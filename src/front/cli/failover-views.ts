@@ -80,7 +80,7 @@ function waits(status: Shape): readonly string[] {
   if (silent.length > 0) lines.push(`${silent.join(', ')}: leases still come from the partner, served there meanwhile`);
   const automatic = instantText(status['autoPartnerDownAt']);
   if (automatic !== '') lines.push(`takes the partner for down at ${automatic}`);
-  const down = instantText(status['partnerDownSince']);
+  const down = status['state'] === 'PartnerDown' ? instantText(status['partnerDownSince']) : '';
   if (down !== '')
     lines.push(`the partner counts as down since ${down}; its addresses are used once its leases have ended`);
   return lines;

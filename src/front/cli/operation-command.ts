@@ -48,7 +48,9 @@ export function addOperationCommand(
     .filter((parameter) => parameter !== undefined);
   for (const parameter of positional)
     command.argument(parameter.isList ? `[${parameter.option}...]` : `[${parameter.option}]`);
-  if (spec.file !== undefined) command.argument(`<${spec.file.argument}>`, 'file of JSON; - is the standard input');
+  if (spec.file !== undefined) {
+    command.argument(spec.file.isOptional === true ? '[file]' : '<file>', 'file of JSON; - is the standard input');
+  }
   command.optionsGroup('Options:');
   for (const parameter of parameters) {
     if (parameter.name !== spec.file?.parameter)
@@ -165,8 +167,10 @@ async function gather(gatherer: Gatherer, args: readonly unknown[], values: Opti
     for (const text of texts) value = parsePositional(command, parameter, text, value);
     given[parameter.name] = value;
   });
-  if (spec.file !== undefined)
-    given[spec.file.parameter] = await readJsonFile(gatherer, String(args[positional.length]));
+  const file = args[positional.length];
+  if (spec.file !== undefined && typeof file === 'string') {
+    given[spec.file.parameter] = await readJsonFile(gatherer, file);
+  }
   for (const asked of spec.asked ?? []) {
     if (given[asked.parameter] === undefined && world.isInteractive)
       given[asked.parameter] = (await world.ask(asked.question)).trim();

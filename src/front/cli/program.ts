@@ -73,7 +73,7 @@ export function buildProgram(
 function addServe(program: Command, handlers: CliHandlers): void {
   program
     .command('serve')
-    .description('Run a server in the foreground.')
+    .description('Runs a server in the foreground.')
     .option('--data-dir <directory>', 'directory of state, configuration and identity', DEFAULT_DATA_DIRECTORY)
     .option('--name <name>', 'name of this server (default: the host name)')
     .option('--interface <name...>', 'served interfaces (default: all)')
@@ -139,7 +139,7 @@ function parentOf(program: Command, words: string): Command {
 function addCall(program: Command, operations: readonly Operation[], world: CliWorld): void {
   const command = program
     .command('call')
-    .description('Call any operation by its name.')
+    .description('Calls any operation by its name.')
     .argument('[operation]', 'name of the operation; without one, lists them all')
     .option('--params <json>', 'parameters as a JSON object')
     .option('--params-file <file>', 'parameters from a file of JSON; - is the standard input')
@@ -206,7 +206,7 @@ function addHelp(program: Command, world: CliWorld): void {
   program.helpCommand(false);
   program
     .command('help')
-    .description('Show help for a command, or the exit codes (`help exit-codes`).')
+    .description('Shows help for a command, or the exit codes (`help exit-codes`).')
     .argument('[words...]')
     .action((words: readonly string[]) => {
       if (words.length === 1 && words[0] === 'exit-codes') {

@@ -99,7 +99,7 @@ async function isConfirmed(world: CliWorld, run: Run): Promise<boolean> {
   }
   const problem = { code: 'request/cancelled', slots: { operation: operation.name } };
   // The catalogue's text speaks to PowerShell, whose switches have one dash.
-  const detail = `${shown(question)} ${problemText(problem).replace('-Force', '--yes or --force')}`;
+  const detail = `${shown(question).replace(/ Go on\?$/, '')} ${problemText(problem).replace('-Force', '--yes or --force')}`;
   const document = { ...problemJson(problem), detail };
   world.stderr.write(options.json ? `${JSON.stringify(document)}\n` : problemLines('error', document));
   world.setExitCode(EXIT.refused);

@@ -18,9 +18,7 @@ export function tableLines(
   width: number | undefined,
 ): readonly string[] {
   const cells = rows.map((row) => columns.map((_, index) => shown(row[index] ?? '')));
-  const widths = columns.map((column, index) =>
-    Math.max(textWidth(column.title), ...cells.map((row) => textWidth(row[index] ?? ''))),
-  );
+  const widths = columns.map((column, index) => widest([[column.title]], 0, widest(cells, index, 0)));
   const line = (row: readonly string[]): string =>
     fit(row.map((cell, index) => pad(cell, widths[index] ?? 0, columns[index]?.isNumber === true)).join(GAP), width);
   return [line(columns.map((column) => column.title)), ...cells.map(line)].map((text) => text.trimEnd());
@@ -28,7 +26,7 @@ export function tableLines(
 
 /** `name : value` lines, as PowerShell's list view. */
 export function listLines(entries: readonly (readonly [string, string])[]): readonly string[] {
-  const width = Math.max(0, ...entries.map(([name]) => textWidth(name)));
+  const width = widest(entries, 0, 0);
   return entries.map(([name, value]) => `${pad(name, width, false)} : ${shown(value)}`.trimEnd());
 }
 
@@ -38,6 +36,11 @@ export function shown(text: string): string {
     const code = (character.codePointAt(0) ?? 0).toString(16).padStart(4, '0');
     return `\\u{${code}}`;
   });
+}
+
+/** A scope has up to a million leases, too many to be the arguments of one call. */
+function widest(rows: readonly (readonly string[])[], index: number, atLeast: number): number {
+  return rows.reduce((width, row) => Math.max(width, textWidth(row[index] ?? '')), atLeast);
 }
 
 function fit(text: string, width: number | undefined): string {

@@ -80,6 +80,11 @@ export function cellText(value: unknown, property: string): string {
   if (typeof value === 'string') return value;
   if (Array.isArray(value) && value.every((item) => typeof item !== 'object' || item === null))
     return value.map((item) => cellText(item, property)).join(', ');
+  if (isShape(value) && Object.values(value).every((inner) => typeof inner === 'number')) {
+    return Object.entries(value)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ');
+  }
   return JSON.stringify(value);
 }
 

@@ -4,7 +4,9 @@
  */
 export function toInner(params: Readonly<Record<string, unknown>>, known: readonly string[]): Record<string, unknown> {
   const byLower = new Map(known.map((name) => [name.toLowerCase(), name]));
-  return Object.fromEntries(Object.entries(params).map(([key, value]) => [byLower.get(key.toLowerCase()) ?? key, value]));
+  return Object.fromEntries(
+    Object.entries(params).map(([key, value]) => [byLower.get(key.toLowerCase()) ?? key, value]),
+  );
 }
 
 export function toOuter(value: unknown): unknown {

@@ -13,15 +13,31 @@ export function openApi(operations: readonly Operation[], version: string): Json
       post: {
         operationId: operation.name,
         summary: operation.summary,
-        description: operation.windows === undefined ? operation.summary : `${operation.summary} (${operation.windows})`,
+        description:
+          operation.windows === undefined ? operation.summary : `${operation.summary} (${operation.windows})`,
         tags: [operation.name.split('.')[0]],
         ...(operation.changes
-          ? { parameters: [{ name: 'whatIf', in: 'query', schema: { type: 'boolean' }, description: 'Only says what would happen.' }] }
+          ? {
+              parameters: [
+                {
+                  name: 'whatIf',
+                  in: 'query',
+                  schema: { type: 'boolean' },
+                  description: 'Only says what would happen.',
+                },
+              ],
+            }
           : {}),
-        requestBody: { required: false, content: { 'application/json': { schema: outerNames(schemaOf(operation.params, 'input')) } } },
+        requestBody: {
+          required: false,
+          content: { 'application/json': { schema: outerNames(schemaOf(operation.params, 'input')) } },
+        },
         responses: {
           200: { description: 'Done.', content: { 'application/json': { schema: answerSchema(operation) } } },
-          default: { description: 'Refused.', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+          default: {
+            description: 'Refused.',
+            content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+          },
         },
       },
     };
@@ -66,7 +82,11 @@ export function parameterNames(operation: Operation): string[] {
 
 function answerSchema(operation: Operation): JsonSchema {
   const problems = { type: 'array', items: { $ref: '#/components/schemas/Problem' } };
-  return { type: 'object', required: ['value', 'warnings', 'errors'], properties: { value: outerNames(schemaOf(operation.result, 'output')), warnings: problems, errors: problems } };
+  return {
+    type: 'object',
+    required: ['value', 'warnings', 'errors'],
+    properties: { value: outerNames(schemaOf(operation.result, 'output')), warnings: problems, errors: problems },
+  };
 }
 
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {

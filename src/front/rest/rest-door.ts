@@ -42,15 +42,22 @@ type Env = { Bindings: HttpBindings };
 export async function openRestDoor(control: Control, options: RestOptions): Promise<RestDoor> {
   const app = restApp(control, options);
   return await new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, hostname: options.address, port: options.port, serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS } }, (info) =>
-      resolve({
-        port: info.port,
-        close: () =>
-          new Promise<void>((closed) => {
-            server.close(() => closed());
-            if ('closeAllConnections' in server) server.closeAllConnections();
-          }),
-      }),
+    const server = serve(
+      {
+        fetch: app.fetch,
+        hostname: options.address,
+        port: options.port,
+        serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS },
+      },
+      (info) =>
+        resolve({
+          port: info.port,
+          close: () =>
+            new Promise<void>((closed) => {
+              server.close(() => closed());
+              if ('closeAllConnections' in server) server.closeAllConnections();
+            }),
+        }),
     );
     server.once('error', reject);
   });
@@ -59,7 +66,13 @@ export async function openRestDoor(control: Control, options: RestOptions): Prom
 function restApp(control: Control, options: RestOptions): Hono<Env> {
   const app = new Hono<Env>();
   const roleOf = tokenReader(options);
-  app.use('*', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: (c) => problem(c, { code: 'rest/body-too-large', slots: { bytesMax: BODY_BYTES_MAX } }) }));
+  app.use(
+    '*',
+    bodyLimit({
+      maxSize: BODY_BYTES_MAX,
+      onError: (c) => problem(c, { code: 'rest/body-too-large', slots: { bytesMax: BODY_BYTES_MAX } }),
+    }),
+  );
   app.use(`${API_ROOT}/*`, async (c, next) => {
     const role = await roleOf(c.req.header('authorization'));
     if (role === undefined) {
@@ -89,14 +102,20 @@ function restApp(control: Control, options: RestOptions): Hono<Env> {
   return app;
 }
 
-async function perform(c: Context<Env>, control: Control, operation: Operation, known: readonly string[]): Promise<Response> {
+async function perform(
+  c: Context<Env>,
+  control: Control,
+  operation: Operation,
+  known: readonly string[],
+): Promise<Response> {
   const caller: Caller = {
     account: 'token',
     role: c.get('role' as never) as Caller['role'],
     door: c.req.header('x-twinlease-door') === 'cli' ? 'cli' : 'rest',
     address: c.env.incoming.socket.remoteAddress ?? '',
   };
-  if (operation.changes && caller.role !== 'administrator') return problem(c, { code: 'request/access-denied', slots: { operation: operation.name } });
+  if (operation.changes && caller.role !== 'administrator')
+    return problem(c, { code: 'request/access-denied', slots: { operation: operation.name } });
   const body = await readBody(c);
   if (body.kind === 'bad') return problem(c, { code: 'rest/body-not-json', slots: { why: body.why } });
   const parsed = operation.params.safeParse(toInner(body.value, known));
@@ -111,18 +130,30 @@ async function perform(c: Context<Env>, control: Control, operation: Operation, 
   const whatIf = ['true', '1', ''].includes(c.req.query('whatIf') ?? 'false');
   const outcome = await operation.run({ control, caller, whatIf }, parsed.data);
   if (operation.changes && !whatIf) {
-    control.audit({ caller, operation: operation.name, parameters: withoutSecrets(parsed.data), result: outcome.kind === 'ok' ? 'ok' : (outcome.problems[0]?.code ?? 'failed') });
+    control.audit({
+      caller,
+      operation: operation.name,
+      parameters: withoutSecrets(parsed.data),
+      result: outcome.kind === 'ok' ? 'ok' : (outcome.problems[0]?.code ?? 'failed'),
+    });
   }
   if (outcome.kind === 'failed') return problems(c, outcome.problems);
-  return c.json({ value: toOuter(outcome.value), warnings: outcome.warnings.map(problemJson), errors: outcome.errors.map(problemJson) });
+  return c.json({
+    value: toOuter(outcome.value),
+    warnings: outcome.warnings.map(problemJson),
+    errors: outcome.errors.map(problemJson),
+  });
 }
 
-async function readBody(c: Context<Env>): Promise<{ kind: 'ok'; value: Record<string, unknown> } | { kind: 'bad'; why: string }> {
+async function readBody(
+  c: Context<Env>,
+): Promise<{ kind: 'ok'; value: Record<string, unknown> } | { kind: 'bad'; why: string }> {
   const text = await c.req.text();
   if (text.trim() === '') return { kind: 'ok', value: {} };
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { kind: 'ok', value: value as Record<string, unknown> };
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return { kind: 'ok', value: value as Record<string, unknown> };
     return { kind: 'bad', why: 'the body must be a JSON object' };
   } catch (error) {
     return { kind: 'bad', why: error instanceof Error ? error.message : 'not JSON' };
@@ -151,7 +182,9 @@ function tokenReader(options: RestOptions): (header: string | undefined) => Prom
 
 function withoutSecrets(params: unknown): unknown {
   if (typeof params !== 'object' || params === null) return params;
-  return Object.fromEntries(Object.entries(params).map(([key, value]) => [key, SECRET_PARAMETERS.has(key) ? '(removed)' : value]));
+  return Object.fromEntries(
+    Object.entries(params).map(([key, value]) => [key, SECRET_PARAMETERS.has(key) ? '(removed)' : value]),
+  );
 }
 
 function problem(c: Context<Env>, what: Parameters<typeof problemJson>[0]): Response {
@@ -160,5 +193,8 @@ function problem(c: Context<Env>, what: Parameters<typeof problemJson>[0]): Resp
 
 function problems(_c: Context<Env>, all: readonly Parameters<typeof problemJson>[0][]): Response {
   const document = problemsJson(all);
-  return new Response(JSON.stringify(document), { status: document.status, headers: { 'Content-Type': 'application/problem+json' } });
+  return new Response(JSON.stringify(document), {
+    status: document.status,
+    headers: { 'Content-Type': 'application/problem+json' },
+  });
 }

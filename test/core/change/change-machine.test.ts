@@ -6,7 +6,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ChangeMachine, RESEND_EVERY_MS } from '../../../src/core/change/change-machine.ts';
-import type { AskAnswer, Change, ChangeEffect, EndResult, PartnerCall, StoredChange } from '../../../src/core/change/change-types.ts';
+import type {
+  AskAnswer,
+  Change,
+  ChangeEffect,
+  EndResult,
+  PartnerCall,
+  StoredChange,
+} from '../../../src/core/change/change-types.ts';
 
 /** One server: its machine, what is on its disk, and what is in force. */
 class Side {
@@ -83,7 +90,9 @@ class World {
   run(untilMs: number): void {
     while (this.nowMs < untilMs) {
       const next = this.#tasks.sort((x, y) => x.at - y.at)[0];
-      const tickAt = Math.min(...[this.a, this.b].map((side) => (side.isUp ? (side.machine.deadlineMs ?? untilMs) : untilMs)));
+      const tickAt = Math.min(
+        ...[this.a, this.b].map((side) => (side.isUp ? (side.machine.deadlineMs ?? untilMs) : untilMs)),
+      );
       if (next !== undefined && next.at <= tickAt) {
         this.#tasks.shift();
         this.nowMs = Math.max(this.nowMs, next.at);
@@ -109,7 +118,9 @@ class World {
         return;
       case 'hold':
         side.disk.set(effect.stored.change.id, effect.stored);
-        this.#after(side, () => this.input(side, { kind: 'held', id: effect.stored.change.id, result: { kind: 'ok' } }));
+        this.#after(side, () =>
+          this.input(side, { kind: 'held', id: effect.stored.change.id, result: { kind: 'ok' } }),
+        );
         return;
       case 'release':
         if (effect.keep) side.disk.set(effect.stored.change.id, effect.stored);
@@ -119,7 +130,9 @@ class World {
       case 'revise':
         side.inForce.add(effect.stored.change.id);
         side.disk.set(effect.stored.change.id, effect.stored);
-        this.#after(side, () => this.input(side, { kind: 'revised', id: effect.stored.change.id, result: { kind: 'ok' } }));
+        this.#after(side, () =>
+          this.input(side, { kind: 'revised', id: effect.stored.change.id, result: { kind: 'ok' } }),
+        );
         return;
       case 'forget':
         side.disk.delete(effect.id);
@@ -250,7 +263,11 @@ for (const gone of ['a', 'b'] as const) {
         const id = shown[0]!.id;
         world.input(survivor, { kind: 'end-by-hand', id, outcome: 'commit' });
         world.run(240_000);
-        assert.equal(survivor.machine.holderOf(['relationship/r']), undefined, `locked after the command, step ${step}`);
+        assert.equal(
+          survivor.machine.holderOf(['relationship/r']),
+          undefined,
+          `locked after the command, step ${step}`,
+        );
         assert.ok(survivor.inForce.has('t1'));
       }
     }
@@ -282,7 +299,10 @@ test('an operator who aborts by hand what the coordinator had committed is told 
 test('of two changes at once the primary’s wins and the other gets busy', () => {
   for (const order of ['ab', 'ba'] as const) {
     const world = new World();
-    const starts = { a: () => begin(world, 't1', true), b: () => world.input(world.b, { kind: 'begin', change: change('t2', 'a'), wins: false }) };
+    const starts = {
+      a: () => begin(world, 't1', true),
+      b: () => world.input(world.b, { kind: 'begin', change: change('t2', 'a'), wins: false }),
+    };
     for (const who of order) starts[who as 'a' | 'b']();
     world.run(60_000);
     assert.deepEqual(world.a.ends.get('t1'), { kind: 'done' });
@@ -304,7 +324,12 @@ test('a second change of the same relationship is refused while one is open, one
 
 test('a prepare that arrives after its change was given up is found to be aborted', () => {
   const world = new World();
-  world.input(world.b, { kind: 'call', partnerKey: 'a', token: 99, call: { method: 'prepare', change: change('late', 'b') } });
+  world.input(world.b, {
+    kind: 'call',
+    partnerKey: 'a',
+    token: 99,
+    call: { method: 'prepare', change: change('late', 'b') },
+  });
   world.run(RESEND_EVERY_MS * 3);
   assert.deepEqual(openOn(world.b), []);
   assert.equal(world.b.inForce.size, 0);

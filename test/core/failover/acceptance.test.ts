@@ -66,7 +66,13 @@ const TABLE: Readonly<Record<BindingState, Partial<Record<BindingState, readonly
   reset: { active: ['accept', OLD] },
   free: {},
   backup: {},
-  abandoned: { active: [LESS, LESS], expired: [LESS, LESS], released: [LESS, LESS], free: [LESS, LESS], backup: [LESS, LESS] },
+  abandoned: {
+    active: [LESS, LESS],
+    expired: [LESS, LESS],
+    released: [LESS, LESS],
+    free: [LESS, LESS],
+    backup: [LESS, LESS],
+  },
 };
 
 for (const mine of STATES)
@@ -75,7 +81,11 @@ for (const mine of STATES)
       const [newer, older] = TABLE[mine][theirs] ?? ['accept', 'accept'];
       for (const role of ['primary', 'secondary'] as const) {
         assert.equal(outcome(ours(mine), update(theirs), { role }), newer, `${mine} x ${theirs} newer`);
-        assert.equal(outcome(ours(mine), update(theirs, { lastTransactionAt: at(-200) }), { role }), older, `${mine} x ${theirs} older`);
+        assert.equal(
+          outcome(ours(mine), update(theirs, { lastTransactionAt: at(-200) }), { role }),
+          older,
+          `${mine} x ${theirs} older`,
+        );
       }
     }
   });
@@ -125,7 +135,10 @@ test('5.4 effective CLTT: dhcpd puts the moment of release into LET', () => {
   const release = update('released', { lastTransactionAt: at(-300), leaseEndAt: at(-50) });
   assert.equal(outcome(ours('active'), release, { profile: 'isc' }), 'accept');
   assert.equal(outcome(ours('active'), release, { profile: 'twinlease' }), OLD);
-  assert.equal(outcome(ours('active'), update('released', { lastTransactionAt: undefined, leaseEndAt: at(-50) })), 'accept');
+  assert.equal(
+    outcome(ours('active'), update('released', { lastTransactionAt: undefined, leaseEndAt: at(-50) })),
+    'accept',
+  );
 });
 
 test('a whole store to recover accepts everything from the partner', () => {
@@ -151,7 +164,8 @@ test('5.2 duel: for no pair of states and times do both give way', () => {
         const atPrimary = outcome(a, say(b), { inFlight: mine, role: 'primary' });
         const atSecondary = outcome(b, say(a), { inFlight: theirs, role: 'secondary' });
         const label = `${mine} against ${theirs} at ${offset}: ${atPrimary}, ${atSecondary}`;
-        if (mine === 'active' && theirs === 'active') assert.equal(`${atPrimary} ${atSecondary}`, 'accept accept', label);
+        if (mine === 'active' && theirs === 'active')
+          assert.equal(`${atPrimary} ${atSecondary}`, 'accept accept', label);
         else assert.ok(!(atPrimary === 'give-way' && atSecondary === 'give-way'), label);
       }
 });
@@ -159,7 +173,8 @@ test('5.2 duel: for no pair of states and times do both give way', () => {
 test('5.2 duel of two clients: the later transaction wins, a tie is the primary’s', () => {
   const later = update('active', { hardware: OTHER, lastTransactionAt: at(-50) });
   const same = update('active', { hardware: OTHER, lastTransactionAt: at(-100) });
-  for (const role of ['primary', 'secondary'] as const) assert.equal(outcome(ours('active'), later, { inFlight: 'active', role }), 'give-way');
+  for (const role of ['primary', 'secondary'] as const)
+    assert.equal(outcome(ours('active'), later, { inFlight: 'active', role }), 'give-way');
   assert.equal(outcome(ours('active'), same, { inFlight: 'active', role: 'primary' }), LESS);
   assert.equal(outcome(ours('active'), same, { inFlight: 'active', role: 'secondary' }), 'give-way');
 });
@@ -192,9 +207,18 @@ test('5.4 same client: the later end of two unordered grants is kept, and told w
 
 test('5.2 the receiver stores EXPIRED, RELEASED and RESET as FREE with all times cleared', () => {
   for (const state of ['expired', 'released', 'reset'] as const) {
-    const next = applied(ours('active', { recvPotentialAt: at(50), sentPotentialAt: at(60) }), update(state), at(0), 'twinlease', 5);
+    const next = applied(
+      ours('active', { recvPotentialAt: at(50), sentPotentialAt: at(60) }),
+      update(state),
+      at(0),
+      'twinlease',
+      5,
+    );
     assert.equal(next.state, 'free');
-    assert.deepEqual([next.leaseEndAt, next.sentPotentialAt, next.ackedPotentialAt, next.recvPotentialAt], [0, 0, 0, 0]);
+    assert.deepEqual(
+      [next.leaseEndAt, next.sentPotentialAt, next.ackedPotentialAt, next.recvPotentialAt],
+      [0, 0, 0, 0],
+    );
     assert.deepEqual(next.hardware, CLIENT);
   }
 });

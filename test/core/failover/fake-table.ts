@@ -1,7 +1,14 @@
 /**
  * A binding table of plain maps for the tests of the engine: slow, small and obviously right. The real one is tested elsewhere.
  */
-import { type AvailableState, type Binding, type BindingTable, emptyBinding, type PoolCounts, type PoolShape } from '../../../src/core/bindings/binding.ts';
+import {
+  type AvailableState,
+  type Binding,
+  type BindingTable,
+  emptyBinding,
+  type PoolCounts,
+  type PoolShape,
+} from '../../../src/core/bindings/binding.ts';
 import { type EpochSec, INFINITE_AT, type Ip4, maskOf, sameBytes } from '../../../src/wire/units.ts';
 
 interface Pool {

@@ -4,11 +4,30 @@
  */
 import type { AvailableState, Binding, BindingTable, PoolShape } from '../../../src/core/bindings/binding.ts';
 import { makeEndpoint } from '../../../src/core/failover/endpoint.ts';
-import type { Effect, Endpoint, EndpointCommand, EndpointConfig, EndpointInput, EndpointLimits, RelationshipRecord } from '../../../src/core/failover/endpoint-types.ts';
+import type {
+  Effect,
+  Endpoint,
+  EndpointCommand,
+  EndpointConfig,
+  EndpointInput,
+  EndpointLimits,
+  RelationshipRecord,
+} from '../../../src/core/failover/endpoint-types.ts';
 import { initialRecord } from '../../../src/core/failover/initial-record.ts';
 import { DEFAULT_LIMITS } from '../../../src/core/failover/limits.ts';
 import type { FailoverMessage, ServerState } from '../../../src/wire/failover/messages.ts';
-import { addSec, type EpochSec, type Ip4, INFINITE_AT, type MonoMs, NEVER_AT, type Now, parseIp4, sameBytes, type Sec } from '../../../src/wire/units.ts';
+import {
+  addSec,
+  type EpochSec,
+  INFINITE_AT,
+  type Ip4,
+  type MonoMs,
+  NEVER_AT,
+  type Now,
+  parseIp4,
+  type Sec,
+  sameBytes,
+} from '../../../src/wire/units.ts';
 import { makeFakeTable } from './fake-table.ts';
 
 export const EPOCH = 1_800_000_000;
@@ -28,6 +47,8 @@ export interface PairOptions {
   readonly active?: Side;
   readonly limits?: Partial<EndpointLimits>;
   readonly delayMs?: number;
+  readonly makeTable?: () => BindingTable;
+  readonly isHeld?: (address: Ip4) => boolean;
   /** Seconds that B's clock is ahead. */
   readonly skewSec?: number;
 }
@@ -72,6 +93,8 @@ export class Pair {
   isCut = false;
   /** Cut without telling anybody: bytes vanish. */
   isSilent = false;
+  /** BNDACKs vanish, everything else passes. */
+  dropAcks = false;
   /** The server dies after so many more effects. */
   crashIn: { side: Side; effects: number } | undefined;
   readonly log: string[] = [];
@@ -126,21 +149,34 @@ export class Pair {
       initialOwner,
       events: [],
     } as unknown as Server;
-    server.savedRecord = initialRecord(config, this.nowOf(server), { holdsAllData: side === called, wantsAll: side !== called });
+    server.savedRecord = initialRecord(config, this.nowOf(server), {
+      holdsAllData: side === called,
+      wantsAll: side !== called,
+    });
     this.#boot(server, false);
     return server;
   }
 
   #boot(server: Server, isLostStore: boolean): void {
-    server.table = makeFakeTable();
+    server.table = this.options.makeTable?.() ?? makeFakeTable();
     for (const pool of this.pools) server.table.setPool(pool, server.initialOwner);
     for (const binding of server.saved.values()) server.table.change(binding);
     const store = { storeId: server.storeId, sequence: () => server.sequence, isLostStore };
-    server.endpoint = makeEndpoint(server.config, server.savedRecord, server.table, this.limits, store);
+    server.endpoint = makeEndpoint(
+      server.config,
+      server.savedRecord,
+      server.table,
+      this.limits,
+      store,
+      this.options.isHeld,
+    );
   }
 
   nowOf(server: Server): Now {
-    return { monoMs: this.nowMs as MonoMs, wallAt: (EPOCH + Math.floor(this.nowMs / 1000) + server.skewSec) as EpochSec };
+    return {
+      monoMs: this.nowMs as MonoMs,
+      wallAt: (EPOCH + Math.floor(this.nowMs / 1000) + server.skewSec) as EpochSec,
+    };
   }
 
   now(side: Side): Now {
@@ -211,8 +247,13 @@ export class Pair {
   #send(server: Server, message: FailoverMessage): void {
     this.onSend(server.side, message);
     this.log.push(`${server.side} -> ${describe(message)}`);
-    if (!this.#isConnected || this.isSilent) return;
-    this.#wire.push({ to: other(server.side), connection: this.#connection, atMs: this.nowMs + this.#delay(), message });
+    if (!this.#isConnected || this.isSilent || (this.dropAcks && message.kind === 'bndack')) return;
+    this.#wire.push({
+      to: other(server.side),
+      connection: this.#connection,
+      atMs: this.nowMs + this.#delay(),
+      message,
+    });
   }
 
   /** One side closes: what it sent arrives, then the end does. */
@@ -220,7 +261,12 @@ export class Pair {
     if (!this.#isConnected) return;
     this.#isConnected = false;
     if (this.isSilent) return;
-    this.#wire.push({ to: other(by), connection: this.#connection, atMs: this.nowMs + this.#delay(), message: undefined });
+    this.#wire.push({
+      to: other(by),
+      connection: this.#connection,
+      atMs: this.nowMs + this.#delay(),
+      message: undefined,
+    });
   }
 
   #answerDial(side: Side): void {
@@ -322,11 +368,15 @@ export class Pair {
   }
 
   /** A copy of a store as it is now; `restore` puts it back in place of the present one. */
-  copyStore(side: Side): { readonly sequence: number; restore(): void } {
+  copyStore(side: Side): { readonly toldSequence: number; restore(): void } {
     const server = this.servers[side];
-    const copy = { saved: new Map([...server.saved].map(([k, v]) => [k, { ...v }])), record: server.savedRecord, sequence: server.sequence };
+    const copy = {
+      saved: new Map([...server.saved].map(([k, v]) => [k, { ...v }])),
+      record: server.savedRecord,
+      sequence: server.sequence,
+    };
     return {
-      sequence: copy.sequence,
+      toldSequence: copy.record?.toldSequence ?? 0,
       restore() {
         server.saved = new Map([...copy.saved].map(([address, binding]) => [address, { ...binding }]));
         server.savedRecord = copy.record;
@@ -367,7 +417,9 @@ export class Pair {
     const serves = rights.service(now, SCOPE).serves;
     if (serves === 'none') return undefined;
     const hardware = Uint8Array.from([1, ...new TextEncoder().encode(client)]);
-    const own = server.table.findByHardware(hardware, SCOPE).find((b) => b.state === 'active' && (wanted === undefined || b.address === wanted));
+    const own = server.table
+      .findByHardware(hardware, SCOPE)
+      .find((b) => b.state === 'active' && (wanted === undefined || b.address === wanted));
     // A client whose lease is over is neither RENEWING nor REBINDING.
     if (serves === 'renew' && (own === undefined || own.leaseEndAt < now.wallAt)) return undefined;
     const binding = own ?? (serves === 'all' ? this.#allocate(server, hardware, now) : undefined);
@@ -380,7 +432,8 @@ export class Pair {
       binding.ownedAs = binding.state === 'backup' ? 'backup' : 'free';
       binding.told = false;
       binding.stateSinceAt = now.wallAt;
-      for (const key of ['sentPotentialAt', 'ackedPotentialAt', 'recvPotentialAt', 'leaseEndAt'] as const) binding[key] = NEVER_AT;
+      for (const key of ['sentPotentialAt', 'ackedPotentialAt', 'recvPotentialAt', 'leaseEndAt'] as const)
+        binding[key] = NEVER_AT;
     }
     binding.state = 'active';
     binding.hardware = hardware;
@@ -400,7 +453,11 @@ export class Pair {
   #allocate(server: Server, hardware: Uint8Array, now: Now): Binding | undefined {
     const { rights } = server.endpoint;
     const last = server.table.findByHardware(hardware, SCOPE)[0];
-    if (last !== undefined && (last.state === 'expired' || last.state === 'released') && rights.mayRevive?.(now, last) === true) {
+    if (
+      last !== undefined &&
+      (last.state === 'expired' || last.state === 'released') &&
+      rights.mayRevive?.(now, last) === true
+    ) {
       // Its own address again: nothing of the old lease's times counts against anybody else.
       return last;
     }
@@ -454,7 +511,8 @@ export function differences(pair: Pair): string[] {
   for (const pool of pair.pools)
     for (let address = pool.firstAddress; address <= pool.lastAddress; address = (address + 1) as Ip4) {
       const [a, b] = [pair.find('A', address), pair.find('B', address)];
-      const text = (x: Binding): string => `${x.state}/${x.hardware?.join('.') ?? '-'}/${x.leaseEndAt === INFINITE_AT ? '-' : x.leaseEndAt}`;
+      const text = (x: Binding): string =>
+        `${x.state}/${x.hardware?.join('.') ?? '-'}/${x.leaseEndAt === INFINITE_AT ? '-' : x.leaseEndAt}`;
       if (text(a) !== text(b)) found.push(`${address - pool.scopeId}: A ${text(a)} B ${text(b)}`);
       if (a.dirty || b.dirty) found.push(`${address - pool.scopeId}: dirty ${a.dirty} ${b.dirty}`);
     }

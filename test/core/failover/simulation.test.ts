@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Ip4 } from '../../../src/wire/units.ts';
-import { differences, other, Pair, type Side, SIDES } from './pair.ts';
+import { differences, other, Pair, SIDES, type Side } from './pair.ts';
 
 interface Client {
   readonly name: string;
@@ -53,7 +53,9 @@ class Run {
   }
 
   fail(what: string): never {
-    throw new assert.AssertionError({ message: `seed ${this.seed}: ${what}\n${this.story.slice(-Number(process.env["SIM_STORY"] ?? 60)).join('\n')}` });
+    throw new assert.AssertionError({
+      message: `seed ${this.seed}: ${what}\n${this.story.slice(-Number(process.env['SIM_STORY'] ?? 60)).join('\n')}`,
+    });
   }
 
   tell(text: string): void {
@@ -69,20 +71,29 @@ class Run {
     if (client.address !== undefined && random(6) === 0) {
       const held = pair.find(side, client.address);
       const isHis = held.state === 'active' && held.hardware?.join() === hardware(client.name).join();
-      if (pair.isUp(side) && isHis && pair.servers[side].endpoint.rights.service(pair.now(side), pair.pools[0]!.scopeId).serves === 'all') {
+      if (
+        pair.isUp(side) &&
+        isHis &&
+        pair.servers[side].endpoint.rights.service(pair.now(side), pair.pools[0]!.scopeId).serves === 'all'
+      ) {
         this.tell(`${client.name} releases ${client.address & 255} on ${side}`);
         pair.release(side, client.address);
         client.address = undefined;
         return;
       }
     }
-    const binding = client.address === undefined ? pair.lease(side, client.name, desired) : this.renew(side, client, desired);
+    const binding =
+      client.address === undefined ? pair.lease(side, client.name, desired) : this.renew(side, client, desired);
     // A server that dies in the step had saved the lease; whether its answer left is as good as yes.
     if (binding === undefined) return;
-    this.tell(`${client.name} has ${binding.address & 255} from ${side} for ${binding.leaseEndAt - pair.now(side).wallAt}`);
+    this.tell(
+      `${client.name} has ${binding.address & 255} from ${side} for ${binding.leaseEndAt - pair.now(side).wallAt}`,
+    );
     for (const holder of this.clients)
       if (holder !== client && holder.address === binding.address && holder.untilMs > pair.nowMs)
-        this.fail(`I1: ${binding.address & 255} goes to ${client.name} while ${holder.name} holds it for ${(holder.untilMs - pair.nowMs) / 1000} s`);
+        this.fail(
+          `I1: ${binding.address & 255} goes to ${client.name} while ${holder.name} holds it for ${(holder.untilMs - pair.nowMs) / 1000} s`,
+        );
     client.address = binding.address;
     client.untilMs = pair.nowMs + (binding.leaseEndAt - pair.now(side).wallAt) * 1000;
   }
@@ -144,7 +155,7 @@ class Run {
     const how = random(8);
     // A copy made after the last contact is ahead of all that the partner remembers; nothing on the wire gives it away.
     const remembered = pair.servers[other(side)].savedRecord?.partnerSequence ?? 0;
-    const copy = this.copies.findLast((c) => c.side === side && c.copy.sequence < remembered)?.copy;
+    const copy = this.copies.findLast((c) => c.side === side && c.copy.toldSequence < remembered)?.copy;
     if (how === 0) {
       pair.heal();
       if (!pair.isUp(other(side))) return;
@@ -177,7 +188,9 @@ class Run {
     if (!SIDES.every((s) => pair.isUp(s) && pair.state(s) !== 'partner-down')) return;
     for (const pool of pair.pools)
       for (let address = pool.firstAddress; address <= pool.lastAddress; address = (address + 1) as Ip4) {
-        const may = SIDES.filter((s) => pair.servers[s].endpoint.rights.mayAllocate(pair.now(s), pair.find(s, address)));
+        const may = SIDES.filter((s) =>
+          pair.servers[s].endpoint.rights.mayAllocate(pair.now(s), pair.find(s, address)),
+        );
         if (may.length > 1) this.fail(`I7: both may allocate ${address & 255}`);
       }
   }
@@ -206,7 +219,8 @@ class Run {
     if (pair.states() !== 'A normal, B normal') this.fail('I16: not both NORMAL');
     const left = differences(pair);
     if (left.length > 0) this.fail(`I16: the tables differ:\n${left.join('\n')}`);
-    for (const side of SIDES) if (pair.servers[side].table.counts(pair.pools[0]!.scopeId).active > 0) this.fail('leases never end');
+    for (const side of SIDES)
+      if (pair.servers[side].table.counts(pair.pools[0]!.scopeId).active > 0) this.fail('leases never end');
   }
 }
 

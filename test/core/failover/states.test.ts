@@ -1,7 +1,13 @@
 /** The transition table, cell by cell, against the text of the specification. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AFTER_CONTACT_LOST, type KeptState, type PartnerState, SERVICE, TRANSITIONS } from '../../../src/core/failover/states.ts';
+import {
+  AFTER_CONTACT_LOST,
+  type KeptState,
+  type PartnerState,
+  SERVICE,
+  TRANSITIONS,
+} from '../../../src/core/failover/states.ts';
 
 const COLUMNS: readonly PartnerState[] = [
   'normal',
@@ -59,7 +65,10 @@ for (const [mine, line] of Object.entries(PRINTED) as [KeptState, string][]) {
 }
 
 test('4.4 comm lost: NORMAL and POTENTIAL-CONFLICT change, all others stay', () => {
-  assert.deepEqual(AFTER_CONTACT_LOST, { normal: 'communications-interrupted', 'potential-conflict': 'resolution-interrupted' });
+  assert.deepEqual(AFTER_CONTACT_LOST, {
+    normal: 'communications-interrupted',
+    'potential-conflict': 'resolution-interrupted',
+  });
 });
 
 test('4.1 service by state', () => {

@@ -62,7 +62,12 @@ test('5.5 waits in PARTNER-DOWN, row by row', () => {
   const wait = 65;
   assert.equal(partnersAddressesUsableAt(down, MCLT, 5 as Sec), at(1065));
   const usable = (change: object): number =>
-    goneClientsAddressUsableAt({ ...emptyBinding(1 as Ip4, 'free'), told: true, state: 'active', ...change }, down, MCLT, 5 as Sec) - BASE;
+    goneClientsAddressUsableAt(
+      { ...emptyBinding(1 as Ip4, 'free'), told: true, state: 'active', ...change },
+      down,
+      MCLT,
+      5 as Sec,
+    ) - BASE;
   assert.equal(usable({ leaseEndAt: at(500) }), 1000 + wait);
   assert.equal(usable({ leaseEndAt: at(2000) }), 2000 + wait);
   assert.equal(usable({ sentPotentialAt: at(2100) }), 2100 + wait);
@@ -75,7 +80,13 @@ test('5.5 waits in PARTNER-DOWN, row by row', () => {
 });
 
 test('5.5 a client that released here may have gone back to the partner: its potential ends count all the same', () => {
-  const binding = { ...emptyBinding(1 as Ip4, 'free'), told: true, state: 'released' as const, stateSinceAt: at(1500), recvPotentialAt: at(3000) };
+  const binding = {
+    ...emptyBinding(1 as Ip4, 'free'),
+    told: true,
+    state: 'released' as const,
+    stateSinceAt: at(1500),
+    recvPotentialAt: at(3000),
+  };
   assert.equal(goneClientsAddressUsableAt(binding, at(1000), MCLT, 5 as Sec), at(3065));
 });
 
