@@ -6,9 +6,10 @@ import { COMMANDS, GROUPS } from '../../src/front/cli/commands.ts';
 import { mergedParameters, parametersOf } from '../../src/front/cli/parameters.ts';
 import { commandSpecs } from '../../src/front/cli/program.ts';
 import { outerName } from '../../src/front/rest/names.ts';
+import { pathOf } from '../../src/front/rest/paths.ts';
 import type { Operation } from '../../src/manage/operation.ts';
 import { OPERATIONS } from '../../src/manage/registry.ts';
-import { runCli } from './cli-world.ts';
+import { answering, done, runCli, SERVER } from './cli-world.ts';
 
 function operationsOf(names: readonly string[]): readonly Operation[] {
   return OPERATIONS.filter((operation) => names.includes(operation.name));
@@ -83,6 +84,29 @@ test('--what-if is on every command that changes something and on no other', asy
     assert.match(help.stdout, /\nExamples:\n/, words);
   }
 });
+
+test('every example of an operation calls that operation, and every example of a command one of its own', async () => {
+  const files = { ...SERVER.files, 'config.json': '{}' };
+  const called = async (line: string): Promise<string> => {
+    const server = answering(200, done(null));
+    const args = wordsOf(line).slice(1);
+    const result = await runCli(args, { ...SERVER, files, fetch: server.fetch, answers: ['y', 'y', 'y'] });
+    assert.equal(result.code, 0, `${line}: ${result.stderr}`);
+    return new URL(server.sent[0]?.url ?? '').pathname;
+  };
+  for (const operation of OPERATIONS) {
+    for (const line of operation.examples) assert.equal(await called(line), pathOf(operation), line);
+  }
+  for (const { operations, examples } of COMMANDS) {
+    const paths = operationsOf(operations).map(pathOf);
+    for (const line of examples ?? []) assert.ok(paths.includes(await called(line)), line);
+  }
+});
+
+/** Words as a shell makes them, without the output's redirection. */
+function wordsOf(line: string): readonly string[] {
+  return [...line.replace(/ > .*$/, '').matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '');
+}
 
 function propertiesIn(schema: unknown): Set<string> {
   const found = new Set<string>();
