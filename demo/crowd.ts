@@ -71,6 +71,8 @@ interface Client {
 }
 
 const TICK_MS = 20;
+/** A REQUEST for an offer is sent so often; udhcpc and dhclient too give an offer up within ten seconds. */
+const REQUEST_TRIES_MAX = 2;
 const PARAMETERS = Uint8Array.of(1, 3, 6, 15, 51, 54, 58, 59);
 const NO_ADDRESS = 0 as Ip4;
 
@@ -88,7 +90,7 @@ export class Crowd {
   readonly #ackedBy: Record<string, number> = {};
   /** Called for each ACK: for tests that compare with the servers' stores. */
   onAck: ((hardware: Uint8Array, address: Ip4, leaseSec: number) => void) | undefined;
-  /** Called for each client that got what it wanted, with the time since it first asked. */
+  /** Called for each client that got what it had to wait for, with the time since it first asked. */
   onServed: ((waitedMs: number) => void) | undefined;
   #nextToRenew = 0;
 
@@ -218,15 +220,19 @@ export class Crowd {
         client.state = 'rebinding';
         client.wantedAtMs = now;
         this.#transmit(client, now);
-      } else if (
-        client.state !== 'bound' &&
-        now - client.sentAtMs >= this.#retransmitMs * 2 ** Math.min(client.tries - 1, 2)
-      ) {
+      } else if (client.state !== 'bound' && now - client.sentAtMs >= this.#patienceMs(client)) {
         // RFC 2131 3.1 step 5: a REQUEST that nobody answers ends in a new DISCOVER.
-        if (client.state === 'requesting' && client.tries >= 3) client.state = 'selecting';
+        if (client.state === 'requesting' && client.tries >= REQUEST_TRIES_MAX) {
+          client.state = 'selecting';
+          client.tries = 0;
+        }
         this.#transmit(client, now);
       }
     }
+  }
+
+  #patienceMs(client: Client): number {
+    return client.state === 'requesting' ? this.#retransmitMs : this.#retransmitMs * 2 ** Math.min(client.tries - 1, 2);
   }
 
   #begin(client: Client, state: ClientState): void {
@@ -323,9 +329,10 @@ export class Crowd {
     if (holder !== undefined && holder !== client) this.#counts.duplicates++;
     this.#holders.set(packet.yiaddr, client);
     this.#counts.acks++;
-    if (client.state !== 'renewing')
+    if (client.state !== 'renewing') {
       this.#counts.longestWaitMs = Math.max(this.#counts.longestWaitMs, now - client.wantedAtMs);
-    this.onServed?.(now - client.wantedAtMs);
+      this.onServed?.(now - client.wantedAtMs);
+    }
     client.address = packet.yiaddr;
     client.serverId = readU32(packet.options.get(54));
     client.state = 'bound';

@@ -4,20 +4,20 @@
  * tombstone keeps the partner's addresses untouched until it is safe.
  */
 import { z } from 'zod';
-import type { Partner, Relationship } from '../core/config/model.ts';
+import type { Relationship } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import { tombstoneOf } from './change-body.ts';
 import { changesOf } from './changes.ts';
 import { defineOperation } from './define.ts';
 import { type FailoverObject, failoverObject, failoverSchema } from './failover-object.ts';
-import { drainPartner } from './leaving.ts';
+import { removeTogether } from './leaving.ts';
 import { changeLocally } from './local-change.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
 import * as params from './params.ts';
 import { partnerByKey, partnerTrouble } from './partner-client.ts';
 import { invalid, problem } from './problems.ts';
 import { relationshipOf } from './shared-config.ts';
-import { runTogether, whatIfTogether } from './together.ts';
+import { whatIfTogether } from './together.ts';
 
 const removeParams = z.strictObject({
   ...params.common,
@@ -93,29 +93,12 @@ async function removeOne(context: OperationContext, relationship: Relationship, 
     const why = trouble.problem.slots['why'] ?? 'it no longer knows this server';
     return await removeAlone(context, relationship, partner.name, String(why));
   }
-  return await removeTogether(context, relationship, partner, force);
-}
-
-async function removeTogether(
-  context: OperationContext,
-  relationship: Relationship,
-  partner: Partner,
-  force: boolean,
-): Promise<Removed> {
-  const { control } = context;
   const { name, id, scopeIds } = relationship;
   const at = control.now().wallAt;
   const body = { kind: 'remove-relationship' as const, name, id, scopeIds: [...scopeIds], isDrained: true, at };
   if (context.whatIf) return await whatIfTogether(context, { partner, body, secret: undefined });
-  const drained = await drainPartner(control, partner, relationship);
-  if (!drained.isDrained && !force)
-    return failed(problem(control, 'failover/not-drained', { name, why: drained.why }, name));
-  const wanted = { partner, body: { ...body, isDrained: drained.isDrained }, secret: undefined };
-  const made = await runTogether(context, wanted);
-  if (made.kind === 'failed') return made;
-  const slots = { name, partner: partner.name, why: drained.why };
-  const waits = drained.isDrained ? [] : [problem(control, 'failover/removed-undrained', slots, name)];
-  return succeeded({}, [...made.warnings, ...waits]);
+  const made = await removeTogether(context, { partner, relationship, body, force });
+  return made.kind === 'failed' ? made : succeeded({}, made.warnings);
 }
 
 /** Design, part 5: local by nature, with a tombstone that the partner hears when it returns. */

@@ -4,14 +4,14 @@
  * on the called server and goes on the partner.
  */
 import { z } from 'zod';
-import type { Partner, Relationship } from '../core/config/model.ts';
+import type { Relationship } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import { ADD_SCOPES_MAX, type ChangeBody } from './change-body.ts';
 import { changesOf } from './changes.ts';
 import { defineOperation } from './define.ts';
 import { failoverObject, failoverSchema, stateName } from './failover-object.ts';
-import { drainPartner } from './leaving.ts';
+import { removeTogether } from './leaving.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
 import * as params from './params.ts';
 import { partnerByKey, partnerTrouble } from './partner-client.ts';
@@ -165,38 +165,14 @@ async function finish(
     const told = await whatIfTogether(context, { partner, body, secret: undefined });
     return told.kind === 'failed' ? told : { ...told, errors: how.refused };
   }
-  const ready = await drainedBody(control, partner, relationship, body, how.force === true);
-  if (ready.kind === 'bad') return failed(ready.problem);
-  const made = await runTogether(context, { partner, body: ready.body, secret: undefined });
+  const made =
+    body.kind === 'add-scopes'
+      ? await runTogether(context, { partner, body, secret: undefined })
+      : await removeTogether(context, { partner, relationship, body, force: how.force === true });
   if (made.kind === 'failed') return made;
   const now = relationshipOf(control.revision().config, name);
   const value = how.passThru && now !== undefined ? await failoverObject(control, now) : null;
-  return succeeded(value, [...made.warnings, ...ready.warnings], how.refused);
-}
-
-type Ready =
-  | { readonly kind: 'ok'; readonly body: ChangeBody; readonly warnings: readonly Problem[] }
-  | { readonly kind: 'bad'; readonly problem: Problem };
-
-async function drainedBody(
-  control: Control,
-  partner: Partner,
-  relationship: Relationship,
-  body: Extract<ChangeBody, { kind: 'add-scopes' | 'remove-scopes' }>,
-  force: boolean,
-): Promise<Ready> {
-  if (body.kind === 'add-scopes') return { kind: 'ok', body, warnings: [] };
-  const { name } = relationship;
-  const drained = await drainPartner(control, partner, relationship);
-  if (drained.isDrained) return { kind: 'ok', body, warnings: [] };
-  if (!force)
-    return { kind: 'bad', problem: problem(control, 'failover/not-drained', { name, why: drained.why }, name) };
-  const slots = { name, partner: partner.name, why: drained.why };
-  return {
-    kind: 'ok',
-    body: { ...body, isDrained: false },
-    warnings: [problem(control, 'failover/removed-undrained', slots, name)],
-  };
+  return succeeded(value, made.warnings, how.refused);
 }
 
 type Read =

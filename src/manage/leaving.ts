@@ -1,30 +1,50 @@
 /**
- * What must happen before scopes leave a relationship (design, part 5): everything that only the partner knows of their leases
- * comes over first. The change itself then silences the partner durably, lets the rest come over, and only after that frees the
- * addresses.
+ * Taking scopes out of a relationship on both servers (design, part 5): the partner first sends what only it knows while it still
+ * serves, so that the silence that follows is short; the change then silences it durably, waits for the last updates, and only
+ * after that frees its addresses. Where the last updates cannot come over, Force lets the addresses wait under a tombstone.
  */
 import { z } from 'zod';
 import type { Partner, Relationship } from '../core/config/model.ts';
+import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
-import { callPartner, DRAIN_TIMEOUT_MS } from './partner-client.ts';
+import type { ChangeBody } from './change-body.ts';
+import type { OperationContext } from './operation.ts';
+import { callPartner, PRE_DRAIN_TIMEOUT_MS } from './partner-client.ts';
+import { problem } from './problems.ts';
+import { type Made, runTogether } from './together.ts';
 
-const drainedSchema = z.union([
-  z.object({ kind: z.literal('done') }),
-  z.object({ kind: z.literal('not'), why: z.string() }),
-]);
+const drainedSchema = z.object({ kind: z.enum(['done', 'not']) });
 
-/** Lets the partner send all it has, while it still serves; so the silence that follows is short. */
-export async function drainPartner(
-  control: Control,
-  partner: Partner,
-  relationship: Relationship,
-): Promise<{ readonly isDrained: boolean; readonly why: string }> {
-  const answer = await callPartner(control, partner, {
+export type RemovalBody = Extract<ChangeBody, { kind: 'remove-relationship' | 'remove-scopes' }>;
+
+export interface Removal {
+  readonly partner: Partner;
+  readonly relationship: Relationship;
+  readonly body: RemovalBody;
+  readonly force: boolean;
+}
+
+export async function removeTogether(context: OperationContext, removal: Removal): Promise<Made> {
+  const { control } = context;
+  const { partner, relationship, body, force } = removal;
+  await drainAhead(control, partner, relationship);
+  const made = await runTogether(context, { partner, body: { ...body, isDrained: true }, secret: undefined });
+  if (made.kind === 'ok' || !force) return made;
+  const undrained = made.problems.find((one) => one.code === 'failover/not-drained');
+  if (undrained === undefined) return made;
+  const forced = await runTogether(context, { partner, body: { ...body, isDrained: false }, secret: undefined });
+  if (forced.kind === 'failed') return forced;
+  const slots = { name: relationship.name, partner: partner.name, why: undrained.slots['why'] ?? '' };
+  const waits: Problem = problem(control, 'failover/removed-undrained', slots, relationship.name);
+  return { kind: 'ok', warnings: [...forced.warnings, waits] };
+}
+
+/** Only a head start: under load it may not come to an end, and what counts is the drain after the silence. */
+async function drainAhead(control: Control, partner: Partner, relationship: Relationship): Promise<void> {
+  await callPartner(control, partner, {
     method: 'drain',
     params: { name: relationship.name, id: relationship.id },
     answer: drainedSchema,
-    timeoutMs: DRAIN_TIMEOUT_MS + 5000,
+    timeoutMs: 2 * PRE_DRAIN_TIMEOUT_MS,
   });
-  if (answer.kind === 'failed') return { isDrained: false, why: answer.problem.code };
-  return answer.value.kind === 'done' ? { isDrained: true, why: '' } : { isDrained: false, why: answer.value.why };
 }

@@ -14,6 +14,8 @@ import { foreignProblem, invalid, problem } from './problems.ts';
 export const CALL_TIMEOUT_MS = 10_000;
 export const PREPARE_TIMEOUT_MS = 30_000;
 export const DRAIN_TIMEOUT_MS = 20_000;
+/** The head start that a leaving partner gets while it still serves. */
+export const PRE_DRAIN_TIMEOUT_MS = 3000;
 
 /** What this version can do beyond the first one; a feature is used only when both servers have it (design, part 3). */
 export const FEATURES = ['change/1', 'follow/1', 'relay-reservations', 'class-options'] as const;

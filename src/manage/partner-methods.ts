@@ -9,7 +9,7 @@ import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import { changeBodySchema, locksOf } from './change-body.ts';
 import { changesOf, prepareSchema } from './changes.ts';
-import { DRAIN_TIMEOUT_MS, helloOf } from './partner-client.ts';
+import { helloOf, PRE_DRAIN_TIMEOUT_MS } from './partner-client.ts';
 import { poolNumbers } from './pool-numbers.ts';
 import { invalid, problem } from './problems.ts';
 import { pushParamsSchema, takePush } from './push.ts';
@@ -60,7 +60,7 @@ export const PARTNER_METHODS: Readonly<Record<string, PartnerMethod>> = {
   drain: method(byRelationship, async (control, partner, params) => {
     const relationship = sharedWith(control, partner, params);
     if (relationship === undefined) return unknown(control, params.name);
-    return value(await control.drained(relationship.name, DRAIN_TIMEOUT_MS));
+    return value(await control.drained(relationship.name, PRE_DRAIN_TIMEOUT_MS));
   }),
   'config.push': method(pushParamsSchema, async (control, partner, params) => {
     const relationship = sharedWith(control, partner, params);

@@ -43,6 +43,7 @@ export class Checker implements ProcessWatch, ClientWatch {
   /** Called after something left a server: crash injection. */
   onLeft: ((process: ServerProcess, what: string) => void) | undefined;
   #excusedUntilMs = -1;
+  readonly #forgetful = new Set<Side>();
   readonly #world: World;
   readonly #serving: ServingChecks;
   readonly #states: StateChecks;
@@ -60,6 +61,8 @@ export class Checker implements ProcessWatch, ClientWatch {
   }
 
   report(rule: string, what: string): void {
+    // The first breach ends the run; what the same moment brings after it is its consequence.
+    if (this.violations.length > 0) return;
     if (this.isExcused && VOID_WITHOUT_P1.has(rule)) {
       this.counts.excused++;
       return;
@@ -80,11 +83,18 @@ export class Checker implements ProcessWatch, ClientWatch {
   look(): void {
     if (this.#excusedUntilMs === Number.POSITIVE_INFINITY && this.#world.isSettled())
       this.#excusedUntilMs = this.promises.lastEndMs;
+    if (this.#world.isSettled()) this.#forgetful.clear();
     this.#states.look();
+  }
+
+  /** Its store was lost or is old, and it has not everything back: what it says of an address proves nothing. */
+  isForgetful(side: Side): boolean {
+    return this.#forgetful.has(side);
   }
 
   /** A store was lost or is an old one from now on. */
   storeChanged(side: Side): void {
+    this.#forgetful.add(side);
     this.link.forget(side);
     this.#serving.storeChanged(side);
   }

@@ -226,7 +226,17 @@ export class ServerProcess {
     if (read.kind === 'bad') this.#parts.watch.broken(this, `a record that cannot be read: ${read.why}`);
     else if (read.value.kind === 'binding') this.saved.set(read.value.binding.address, { sequence, bytes });
     else if (read.value.kind === 'relationship') this.savedState = { sequence, record: read.value.record };
+    else if (read.value.kind === 'scope-given') this.#noteGiven(read.value.scopeId, sequence);
     return sequence;
+  }
+
+  /** One record says of all available addresses of the scope whose they are. */
+  #noteGiven(scopeId: Ip4, sequence: number): void {
+    for (const address of this.saved.keys()) {
+      const binding = this.table.scopeOf(address) === scopeId ? this.table.find(address) : undefined;
+      if (binding?.state === 'free' || binding?.state === 'backup')
+        this.saved.set(address, { sequence, bytes: encodeRecord({ kind: 'binding', binding }) });
+    }
   }
 
   #ports(): CorePorts {

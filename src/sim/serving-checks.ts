@@ -239,6 +239,7 @@ export class ServingChecks {
 
   #knownBy(side: Side, address: Ip4): Binding | undefined {
     const host = this.#world.hosts[side];
+    if (this.#checker.isForgetful(side)) return undefined;
     const saved: SavedBinding | undefined =
       host.process === undefined ? host.left?.get(address) : host.process.saved.get(address);
     if (saved === undefined || saved.sequence > host.disk.durableSequence) return undefined;

@@ -144,6 +144,7 @@ class Run {
   }
 
   #agree(): void {
+    if (this.#world.schedule.isStopped) return;
     const { checker } = this.#world;
     for (let sec = 0; sec < AGREE_SEC && checker.differences().length > 0; sec += 5) this.#pass(5);
     const differences = checker.differences();

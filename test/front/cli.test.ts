@@ -321,3 +321,35 @@ test('call asks like the friendly commands do', async () => {
   assert.equal(result.code, 1);
   assert.equal(server.sent.length, 0);
 });
+
+test('a code that is not given is asked for where somebody can answer', async () => {
+  const server = answering(200, done({ name: 'b' }));
+  const result = await runCli(['pair', 'accept', '--server', 'dhcp1'], {
+    ...SERVER,
+    fetch: server.fetch,
+    answers: [' the-code '],
+  });
+  assert.equal(result.code, 0, result.stderr);
+  assert.deepEqual(server.sent[0]?.body, { code: 'the-code', server: 'dhcp1' });
+});
+
+test('a file of JSON becomes the parameter, from a path or the standard input', async () => {
+  const server = answering(200, done({ revision: 3 }));
+  const files = { ...SERVER.files, '/c.json': '{"revision":2,"scopes":[]}', '-': '{"revision":3}', '/bad': '{' };
+  const setup = { ...SERVER, files, fetch: server.fetch };
+  assert.equal((await runCli(['config', 'apply', '/c.json', '--prune'], setup)).code, 0);
+  assert.equal((await runCli(['config', 'apply', '-'], setup)).code, 0);
+  assert.deepEqual(
+    server.sent.map(({ body }) => body),
+    [{ config: { revision: 2, scopes: [] }, prune: true }, { config: { revision: 3 } }],
+  );
+  for (const path of ['/bad', '/absent']) assert.equal((await runCli(['config', 'apply', path], setup)).code, 2);
+  assert.equal((await runCli(['config', 'apply'], setup)).code, 2);
+  assert.equal(server.sent.length, 2);
+});
+
+test('a list can be made empty', async () => {
+  const server = answering(200, done(null));
+  assert.equal((await runCli(['server', 'set', '--no-trusted-relays'], { ...SERVER, fetch: server.fetch })).code, 0);
+  assert.deepEqual(server.sent[0]?.body, { trustedRelays: [] });
+});

@@ -154,6 +154,8 @@ export interface Context {
   isClockTrusted: boolean;
   savedOperationalMs: number;
   expireAtMs: number;
+  /** Where the pass over addresses that wait in PARTNER-DOWN stands. */
+  waitPass: { readonly index: number; readonly from: Ip4 };
   /** RFC 3074 buckets: a set bit means that the primary serves. */
   buckets: Uint8Array;
   /** The MCLT that the primary told, where it is not the configured one (specification 1.8, step 7). */

@@ -141,6 +141,7 @@ function makeContext(
     isClockTrusted: true,
     savedOperationalMs: 0,
     expireAtMs: 0,
+    waitPass: { index: 0, from: 0 as Ip4 },
     buckets: bucketsOf(config),
     adoptedMcltSec: undefined,
     unservedHere: new Set(),
@@ -220,14 +221,22 @@ function onMessage(ctx: Context, message: FailoverMessage): void {
   // What is still in the pipe of a connection that was ended here.
   if (phase === 'down' || phase === 'dialling') return;
   if (!onAnyMessage(ctx, message)) return;
-  if (message.kind === 'connect') return onConnect(ctx, message);
-  if (message.kind === 'connectack') return onConnectAck(ctx, message);
-  if (message.kind === 'disconnect') {
-    ctx.effects.push({ kind: 'close', why: `the partner closes: ${message.rejectReason}` });
-    return onDisconnected(ctx, message.message ?? message.rejectReason);
+  const isHandshake = message.kind === 'connect' || message.kind === 'connectack' || message.kind === 'disconnect';
+  if (phase === 'open' && !isHandshake) {
+    cut(ctx, 'other', `${message.kind} before CONNECT`);
+    return;
   }
-  if (phase === 'open') return cut(ctx, 'other', `${message.kind} before CONNECT`);
   switch (message.kind) {
+    case 'connect':
+      onConnect(ctx, message);
+      return;
+    case 'connectack':
+      onConnectAck(ctx, message);
+      return;
+    case 'disconnect':
+      ctx.effects.push({ kind: 'close', why: `the partner closes: ${message.rejectReason}` });
+      onDisconnected(ctx, message.message ?? message.rejectReason);
+      return;
     case 'state': {
       const fault = onState(ctx, message);
       if (fault !== undefined) cut(ctx, 'other', fault);

@@ -52,12 +52,15 @@ export function mayExpire(ctx: Context): boolean {
 
 export function onExpiryTimer(ctx: Context): void {
   if (!mayExpire(ctx) || ctx.now.monoMs < ctx.expireAtMs) return;
-  ctx.expireAtMs = ctx.now.monoMs + EXPIRE_EVERY_MS;
-  for (const address of dueAddresses(ctx)) {
+  const due = dueAddresses(ctx);
+  for (const address of due) {
     const binding = ctx.bindings.find(address);
     if (binding !== undefined && binding.state === 'active') endLease(ctx, binding);
   }
-  if (ctx.record.state === 'partner-down') freeAfterWaits(ctx);
+  const isPassDone = ctx.record.state !== 'partner-down' || freeAfterWaits(ctx);
+  // Many at once are taken in small portions, so that no step stalls the clients.
+  const isMoreDue = due.length >= EXPIRE_BATCH || !isPassDone;
+  ctx.expireAtMs = ctx.now.monoMs + (isMoreDue ? EXPIRE_MORE_MS : EXPIRE_EVERY_MS);
 }
 
 /** When the timer should look again; infinity while nothing is or will be due. */
@@ -139,14 +142,30 @@ function endLease(ctx: Context, binding: Binding): void {
   else queue(ctx, binding.address);
 }
 
-/** Specification 5.5: expired, released and reset addresses become free without the partner. */
-function freeAfterWaits(ctx: Context): void {
-  for (const scopeId of ctx.config.scopeIds) {
-    forEachTransitory(ctx, scopeId, (binding) => {
-      if (ctx.outbox.byAddress.has(binding.address)) return;
-      if (!rewind(ctx, binding) && isWaitOver(ctx, binding)) free(ctx, binding);
-    });
+/**
+ * Specification 5.5: expired, released and reset addresses become free without the partner. One portion of one scope; true when
+ * a pass over all scopes is done.
+ */
+function freeAfterWaits(ctx: Context): boolean {
+  const scopeId = ctx.config.scopeIds[ctx.waitPass.index];
+  if (scopeId === undefined) return passAgain(ctx);
+  const addresses = ctx.bindings.scanTransitory(scopeId, ctx.waitPass.from, EXPIRE_BATCH);
+  for (const address of addresses) {
+    const binding = ctx.bindings.find(address);
+    if (binding === undefined || ctx.outbox.byAddress.has(address)) continue;
+    if (!rewind(ctx, binding) && isWaitOver(ctx, binding)) free(ctx, binding);
   }
+  const last = addresses.at(-1);
+  const isScopeDone = addresses.length < EXPIRE_BATCH || last === undefined || last === 0xffffffff;
+  const { index } = ctx.waitPass;
+  ctx.waitPass = isScopeDone ? { index: index + 1, from: 0 as Ip4 } : { index, from: (last + 1) as Ip4 };
+  return isScopeDone && index + 1 >= ctx.config.scopeIds.length && passAgain(ctx);
+}
+
+/** The next pass begins at the first scope. */
+function passAgain(ctx: Context): true {
+  ctx.waitPass = { index: 0, from: 0 as Ip4 };
+  return true;
 }
 
 function forEachTransitory(ctx: Context, scopeId: Ip4, visit: (binding: Binding) => void): void {

@@ -59,6 +59,8 @@ export const ANSWER_WAIT_MS = 60_000;
 export const REDIAL_SLOW_FACTOR = 5;
 /** Lease ends and waits in PARTNER-DOWN are looked at this often while something is due. */
 export const EXPIRE_EVERY_MS = 1000;
+/** The same while one step was not enough. */
+export const EXPIRE_MORE_MS = 10;
 /** Lease ends acted on in one step. */
 export const EXPIRE_BATCH = 256;
 /** Due addresses looked through in one step for those of this relationship. */

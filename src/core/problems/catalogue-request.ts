@@ -35,7 +35,7 @@ export const REQUEST_PROBLEMS = {
     why: 'A server acts on itself only and passes nothing on to others.',
     action: 'Send the request to the server it is meant for, or leave ComputerName out.',
     windows: win32(1722, 'RPC_S_SERVER_UNAVAILABLE'),
-    http: 421,
+    http: 400,
   },
   'request/cancelled': {
     severity: 'error',

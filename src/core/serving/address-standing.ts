@@ -23,8 +23,8 @@ export type Standing =
       readonly wasHolder: boolean;
       readonly reserved: ReservedAddress | undefined;
     }
-  /** Nobody's, but not to be given out here and now. */
-  | { readonly kind: 'unavailable'; readonly wasHolder: boolean; readonly why: string };
+  /** Nobody's as far as is known here, but not to be given out here and now. `isPartners`: the partner may have given it out. */
+  | { readonly kind: 'unavailable'; readonly wasHolder: boolean; readonly isPartners: boolean; readonly why: string };
 
 /** The reservation that this client has in the scope. */
 export function reservationOf(asking: Asking, scope: ScopeView): ReservedAddress | undefined {
@@ -68,6 +68,7 @@ export function standingOf(asking: Asking, scope: ScopeView, address: Ip4): Stan
   return {
     kind: 'unavailable',
     wasHolder: holder,
+    isPartners: binding.state === 'free' || binding.state === 'backup',
     why: `${formatIp4(address)} is ${binding.state} and may not be given out by this server now`,
   };
 }

@@ -140,6 +140,8 @@ function decideByStanding(asking: Asking, known: Known, standing: Standing): Dec
     case 'unavailable':
       // Its lease is over and the partner's agreement is awaited: neither a promise nor a refusal would be right.
       if (standing.wasHolder) return drop(asking, scope, 'unknown-lease', standing.why);
+      // Updates are lazy: the partner may have leased an address of its own share to this client a moment ago.
+      if (standing.isPartners) return drop(asking, scope, 'unknown-lease', `${standing.why}; the partner may have`);
       return unknownLease(asking, scope, address);
     default:
       return standing satisfies never;

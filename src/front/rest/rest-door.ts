@@ -6,6 +6,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { type HttpBindings, serve } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { invoke } from '../../manage/define.ts';
 import type { Operation } from '../../manage/operation.ts';
 import type { Caller, Control } from '../../server/control.ts';
 import { toInner, toOuter } from './names.ts';
@@ -19,8 +21,6 @@ const BODY_BYTES_MAX = 16 * 1024 * 1024;
 const WRONG_TOKEN_DELAY_MS = 500;
 const WRONG_TOKENS_WAITING_MAX = 64;
 const REQUEST_TIMEOUT_MS = 120_000;
-/** Parameters whose values never reach the audit log. */
-const SECRET_PARAMETERS = new Set(['SharedSecret', 'Code']);
 
 export interface RestDoor {
   readonly port: number;
@@ -114,29 +114,10 @@ async function perform(
     door: c.req.header('x-twinlease-door') === 'cli' ? 'cli' : 'rest',
     address: c.env.incoming.socket.remoteAddress ?? '',
   };
-  if (operation.changes && caller.role !== 'administrator')
-    return problem(c, { code: 'request/access-denied', slots: { operation: operation.name } });
   const body = await readBody(c);
   if (body.kind === 'bad') return problem(c, { code: 'rest/body-not-json', slots: { why: body.why } });
-  const parsed = operation.params.safeParse(toInner(body.value, known));
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => ({
-      code: 'request/invalid-parameter',
-      slots: { parameter: issue.path.join('.') || '(all)', why: issue.message },
-      target: issue.path.join('.'),
-    }));
-    return problems(c, faults);
-  }
   const whatIf = ['true', '1', ''].includes(c.req.query('whatIf') ?? 'false');
-  const outcome = await operation.run({ control, caller, whatIf }, parsed.data);
-  if (operation.changes && !whatIf) {
-    control.audit({
-      caller,
-      operation: operation.name,
-      parameters: withoutSecrets(parsed.data),
-      result: outcome.kind === 'ok' ? 'ok' : (outcome.problems[0]?.code ?? 'failed'),
-    });
-  }
+  const outcome = await invoke({ control, caller, operation, params: toInner(body.value, known), whatIf });
   if (outcome.kind === 'failed') return problems(c, outcome.problems);
   return c.json({
     value: toOuter(outcome.value),
@@ -180,21 +161,13 @@ function tokenReader(options: RestOptions): (header: string | undefined) => Prom
   };
 }
 
-function withoutSecrets(params: unknown): unknown {
-  if (typeof params !== 'object' || params === null) return params;
-  return Object.fromEntries(
-    Object.entries(params).map(([key, value]) => [key, SECRET_PARAMETERS.has(key) ? '(removed)' : value]),
-  );
-}
-
 function problem(c: Context<Env>, what: Parameters<typeof problemJson>[0]): Response {
   return problems(c, [what]);
 }
 
-function problems(_c: Context<Env>, all: readonly Parameters<typeof problemJson>[0][]): Response {
+function problems(c: Context<Env>, all: readonly Parameters<typeof problemJson>[0][]): Response {
   const document = problemsJson(all);
-  return new Response(JSON.stringify(document), {
-    status: document.status,
-    headers: { 'Content-Type': 'application/problem+json' },
+  return c.body(JSON.stringify(document), document.status as ContentfulStatusCode, {
+    'Content-Type': 'application/problem+json',
   });
 }

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { makeBindingTable } from '../../../src/core/bindings/table.ts';
 import type { Ip4 } from '../../../src/wire/units.ts';
 import { differences, other, Pair, SIDES, type Side } from './pair.ts';
 
@@ -47,6 +48,7 @@ class Run {
       active: pick(2) === 0 ? 'A' : 'B',
       skewSec: pick(5) - 2,
       delayMs: [1, 40, 700][pick(3)]!,
+      ...(seed % 2 === 0 ? { makeTable: () => makeBindingTable(seed) } : {}),
       limits: { unackedMax: [1, 3, 32][pick(3)]!, updatesPerMessageMax: [1, 4, 32][pick(3)]! },
     });
     for (let i = 0; i < 30; i++) this.clients.push({ name: `c${i}`, address: undefined, untilMs: 0 });
