@@ -28,6 +28,8 @@ import { relationshipOf, scopeOf } from './shared-config.ts';
 
 /** A revision made from another base is tried again on the new one this often. */
 const STALE_RETRIES_MAX = 16;
+/** Greatest body of a change as JSON: it must fit one record of the log and one frame of the channel. */
+export const CHANGE_BYTES_MAX = 8 * 1024 * 1024;
 /** Length of a secret that a partner may send. */
 const SECRET_UNITS_MAX = 1024;
 
@@ -108,6 +110,8 @@ export class Changes {
   /** Makes a change on both servers. Resolves when it is in force on both, or was refused, or is bound to follow there. */
   async run(wanted: RunChange): Promise<EndResult> {
     const { partner, body } = wanted;
+    const tooLarge = this.#tooLarge(body);
+    if (tooLarge !== undefined) return { kind: 'refused', problem: tooLarge };
     const id = randomUUID();
     // Each server keeps its own copy of a secret under its own reference.
     const secretRef = wanted.secret === undefined ? null : await this.#control.putSecret(wanted.secret);
@@ -133,6 +137,8 @@ export class Changes {
 
   /** A call of a partner about a change; `params` were checked. */
   async called(partner: Partner, call: PartnerCall, secret: string | undefined): Promise<CallAnswer> {
+    const tooLarge = call.method === 'prepare' ? this.#tooLarge(call.change.body) : undefined;
+    if (tooLarge !== undefined) return { kind: 'no', problem: tooLarge };
     if (call.method === 'prepare' && secret !== undefined && !this.#extras.has(call.change.id)) {
       this.#extras.set(call.change.id, { ...NO_EXTRA, secretRef: await this.#control.putSecret(secret) });
     }
@@ -401,6 +407,12 @@ export class Changes {
     return (
       this.#by.get(change.id) ?? `partner ${partnerByKey(this.#control, change.partnerKey)?.name ?? change.partnerKey}`
     );
+  }
+
+  #tooLarge(body: unknown): Problem | undefined {
+    const bytes = Buffer.byteLength(JSON.stringify(body));
+    if (bytes <= CHANGE_BYTES_MAX) return undefined;
+    return problem(this.#control, 'change/too-large', { bytes, max: CHANGE_BYTES_MAX });
   }
 
   /** The primary's change goes first; of two servers that are about to make a relationship, the one with the lower key. */

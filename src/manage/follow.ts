@@ -11,7 +11,7 @@ import type { Now } from '../wire/units.ts';
 import { agreedHashes, agreedRecordOf } from './agreed.ts';
 import { sharedScopeSchema } from './change-body.ts';
 import { changesOf } from './changes.ts';
-import { callPartner, partnerByKey, readProblem } from './partner-client.ts';
+import { type Called, callPartner, partnerByKey, readProblem } from './partner-client.ts';
 import { problem } from './problems.ts';
 import { relationshipOf, type SharedScope, scopeHash, sharedScope } from './shared-config.ts';
 
@@ -19,6 +19,9 @@ import { relationshipOf, type SharedScope, scopeHash, sharedScope } from './shar
 export const FOLLOW_RETRY_MS = 5000;
 /** What is apart is compared again this often: the partner may have been put right. */
 export const FOLLOW_COMPARE_MS = 60_000;
+
+/** Scopes go over in calls of about this size; one frame of the channel holds four times as much. */
+const PUSH_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The partner's answer for one scope. */
 export const pushedScopeSchema = z.discriminatedUnion('kind', [
@@ -190,7 +193,12 @@ export class Follower {
     return relationship.scopeIds.filter((scopeId) => scopeHash(config, scopeId) !== agreed[scopeId]);
   }
 
-  async #push(partner: Partner, relationship: Relationship, scopeIds: readonly string[], mineWins: boolean) {
+  async #push(
+    partner: Partner,
+    relationship: Relationship,
+    scopeIds: readonly string[],
+    mineWins: boolean,
+  ): Promise<{ readonly sent: ReadonlyMap<string, string>; readonly answer: Called<PushAnswer> }> {
     const { config } = this.#control.revision();
     const agreed = agreedHashes(this.#control, relationship.id);
     const scopes = scopeIds.map((scopeId) => ({
@@ -199,14 +207,18 @@ export class Follower {
       hash: scopeHash(config, scopeId),
       shared: sharedScope(config, scopeId) ?? null,
     }));
-    const params = { name: relationship.name, id: relationship.id, mineWins, scopes };
-    const answer = await callPartner(this.#control, partner, {
-      method: 'config.push',
-      params,
-      answer: pushAnswerSchema,
-    });
     // What was sent is what may be agreed on; the configuration may have changed again in the meantime.
-    return { sent: new Map(scopes.map(({ scopeId, hash }) => [scopeId, hash])), answer };
+    const sent = new Map(scopes.map(({ scopeId, hash }) => [scopeId, hash]));
+    const { name, id } = relationship;
+    const answers: Record<string, z.infer<typeof pushedScopeSchema>> = {};
+    for (const part of inParts(scopes)) {
+      const params = { name, id, mineWins, scopes: part };
+      const call = { method: 'config.push', params, answer: pushAnswerSchema };
+      const answer = await callPartner(this.#control, partner, call);
+      if (answer.kind === 'failed' || answer.value.kind === 'busy') return { sent, answer };
+      Object.assign(answers, answer.value.scopes);
+    }
+    return { sent, answer: { kind: 'ok', value: { kind: 'pushed', scopes: answers } } };
   }
 
   /** Takes down what is agreed now and answers what is not. */
@@ -238,4 +250,20 @@ export class Follower {
     this.#following.set(name, made);
     return made;
   }
+}
+
+/** Divides what is to be sent into parts of a bounded size; a scope is never divided. */
+function inParts<T>(items: readonly T[]): T[][] {
+  const parts: T[][] = [];
+  let bytes = PUSH_BYTES_MAX;
+  for (const item of items) {
+    const size = JSON.stringify(item).length;
+    if (bytes + size > PUSH_BYTES_MAX) {
+      parts.push([]);
+      bytes = 0;
+    }
+    parts.at(-1)?.push(item);
+    bytes += size;
+  }
+  return parts;
 }

@@ -14,6 +14,8 @@ import { foreignProblem, invalid, problem } from './problems.ts';
 export const CALL_TIMEOUT_MS = 10_000;
 export const PREPARE_TIMEOUT_MS = 30_000;
 export const DRAIN_TIMEOUT_MS = 20_000;
+/** Scopes that are read from a partner in one call. */
+export const READ_SCOPES_MAX = 16;
 /** The head start that a leaving partner gets while it still serves. */
 export const PRE_DRAIN_TIMEOUT_MS = 3000;
 

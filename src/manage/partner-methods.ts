@@ -9,12 +9,12 @@ import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import { changeBodySchema, locksOf } from './change-body.ts';
 import { changesOf, prepareSchema } from './changes.ts';
-import { helloOf, PRE_DRAIN_TIMEOUT_MS } from './partner-client.ts';
+import { helloOf, PRE_DRAIN_TIMEOUT_MS, READ_SCOPES_MAX } from './partner-client.ts';
 import { poolNumbers } from './pool-numbers.ts';
 import { invalid, problem } from './problems.ts';
 import { pushParamsSchema, takePush } from './push.ts';
 import { rejoinParamsSchema, takeRejoin } from './rejoin.ts';
-import { scopeHash, sharedScope } from './shared-config.ts';
+import { sharedScope } from './shared-config.ts';
 import { takeTombstone, tombstoneParamsSchema } from './tombstones.ts';
 
 export type PartnerMethodAnswer =
@@ -36,6 +36,9 @@ function method<P>(
 
 const byId = z.object({ id: z.string().min(1).max(128) });
 const byRelationship = z.object({ name: z.string().min(1).max(1024), id: z.string().min(1).max(128) });
+
+/** Few scopes at a time, so that an answer fits one frame of the channel. */
+const someScopes = byRelationship.extend({ scopeIds: z.array(z.string().max(15)).max(READ_SCOPES_MAX) });
 
 export const PARTNER_METHODS: Readonly<Record<string, PartnerMethod>> = {
   hello: method(z.unknown(), async (control) => value(helloOf(control))),
@@ -68,16 +71,12 @@ export const PARTNER_METHODS: Readonly<Record<string, PartnerMethod>> = {
     return value(await takePush(control, partner, relationship, params));
   }),
   /** Our side of the shared scopes, for a comparison by people. */
-  'config.read': method(byRelationship, async (control, partner, params) => {
+  'config.read': method(someScopes, async (control, partner, params) => {
     const relationship = sharedWith(control, partner, params);
     if (relationship === undefined) return unknown(control, params.name);
     const { config } = control.revision();
-    const scopes = relationship.scopeIds.map((scopeId) => ({
-      scopeId,
-      hash: scopeHash(config, scopeId),
-      shared: sharedScope(config, scopeId) ?? null,
-    }));
-    return value({ scopes });
+    const asked = relationship.scopeIds.filter((scopeId) => params.scopeIds.includes(scopeId));
+    return value({ scopes: asked.map((scopeId) => ({ scopeId, shared: sharedScope(config, scopeId) ?? null })) });
   }),
   /** Settings that stay local but affect shared scopes; names only of what `pair align` compares. */
   'config.settings': method(z.unknown(), async (control) => {

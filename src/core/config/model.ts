@@ -101,6 +101,8 @@ export interface Relationship {
 export interface Partner {
   /** SHA-256 of its public key (SPKI), lower-case hex: what it is known by. */
   readonly key: string;
+  /** Announced by the partner, which changes to it next: both are accepted until it has used this one. */
+  readonly nextKey?: string;
   readonly name: string;
   /** Host name or address, and port, of its partner door. */
   readonly host: string;

@@ -145,7 +145,13 @@ const relationship = z.strictObject({
 });
 
 const port = z.int().min(1).max(65_535);
-const partner = z.strictObject({ key: hex(32, 32), name: text(1, 255), host: text(1, 255), port });
+const partner = z.strictObject({
+  key: hex(32, 32),
+  nextKey: hex(32, 32).exactOptional(),
+  name: text(1, 255),
+  host: text(1, 255),
+  port,
+});
 
 const tombstone = z.strictObject({
   relationshipId: text(1, 128),

@@ -45,6 +45,13 @@ export const CHANGE_PROBLEMS = {
     action: 'List the open changes with `twinlease pair changes`.',
     http: 404,
   },
+  'change/too-large': {
+    severity: 'error',
+    text: 'The change has {bytes} bytes; {max} are allowed in one.',
+    why: 'Both servers must make it durable as a whole.',
+    action: 'Share the scopes in several calls.',
+    http: 413,
+  },
   'change/too-many': {
     severity: 'error',
     text: 'DHCP server {server} has {count} open changes with partners, the most there can be.',
