@@ -257,7 +257,8 @@ function removeScopes(config: Config, body: BodyOf<'remove-scopes'>, context: Ap
   if (relationship === undefined || relationship.id !== body.id) return unknownRelationship(body, context);
   const gone = body.scopeIds.filter((scopeId) => relationship.scopeIds.includes(scopeId));
   const rest = relationship.scopeIds.filter((scopeId) => !gone.includes(scopeId));
-  const left = replaceRelationship(config, { ...relationship, scopeIds: rest });
+  const { leavingScopeIds: _silenced, ...kept } = relationship;
+  const left = replaceRelationship(config, { ...kept, scopeIds: rest });
   const what = `${gone.join(', ')} removed from failover relationship ${body.name}`;
   if (context.side === 'participant') return { ...leaving(left, gone), what };
   return { ...staying(left, relationship, gone, body), what };

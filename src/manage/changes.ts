@@ -21,7 +21,14 @@ import type { Config, Partner } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control, TransactionRecord } from '../server/control.ts';
 import { agreedRecord } from './agreed.ts';
-import { applyBody, type ChangeBody, changeBodySchema, locksOf, type Side } from './change-body.ts';
+import {
+  applyBody,
+  type ChangeBody,
+  changeBodySchema,
+  locksOf,
+  replaceRelationship,
+  type Side,
+} from './change-body.ts';
 import { CALL_TIMEOUT_MS, DRAIN_TIMEOUT_MS, PREPARE_TIMEOUT_MS, partnerByKey, readProblem } from './partner-client.ts';
 import { problem } from './problems.ts';
 import { relationshipOf, scopeOf } from './shared-config.ts';
@@ -306,15 +313,13 @@ export class Changes {
         await this.#control.saveTransactions([recordOf(stored, extra)]);
         return { kind: 'ok' };
       }
-      const silenced = leavingScopes(revision.config, body).filter(
-        (id) => scopeOf(revision.config, id)?.state === 'Active',
-      );
+      const silenced = leavingScopes(revision.config, body);
       this.#extras.set(change.id, { ...extra, silenced });
       const outcome = await this.#control.changeConfig({
         base: revision.number,
         by: this.#byOf(change),
         what: `scopes silenced before they leave failover relationship ${body.name}`,
-        config: withState(revision.config, silenced, 'Inactive'),
+        config: withLeaving(revision.config, body.name, silenced),
         transactions: [recordOf(stored, { ...extra, silenced })],
       });
       if (outcome.kind === 'stale') continue;
@@ -346,7 +351,7 @@ export class Changes {
         base: revision.number,
         by: this.#byOf(change),
         what: `scopes go on in failover relationship ${change.relationship}`,
-        config: withState(revision.config, extra.silenced, 'Active'),
+        config: withLeaving(revision.config, change.relationship, []),
         transactions: [record],
       });
       if (outcome.kind === 'ok') return;
@@ -481,11 +486,12 @@ function leavingScopes(config: Config, body: ChangeBody): readonly string[] {
   return relationshipOf(config, body.name)?.scopeIds ?? [];
 }
 
-function withState(config: Config, scopeIds: readonly string[], state: 'Active' | 'Inactive'): Config {
-  return {
-    ...config,
-    scopes: config.scopes.map((scope) => (scopeIds.includes(scope.scopeId) ? { ...scope, state } : scope)),
-  };
+/** The relationship with these scopes silent on this server, or with none. */
+function withLeaving(config: Config, name: string, leavingScopeIds: readonly string[]): Config {
+  const relationship = relationshipOf(config, name);
+  if (relationship === undefined) return config;
+  const { leavingScopeIds: _before, ...rest } = relationship;
+  return replaceRelationship(config, leavingScopeIds.length === 0 ? rest : { ...rest, leavingScopeIds });
 }
 
 /** Whether a local change alters the relationship itself or one of its scopes. */

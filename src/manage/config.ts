@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 import { type Change, diffConfig, scopeDiff } from '../core/config/diff.ts';
-import type { Config } from '../core/config/model.ts';
+import type { Config, Partner, Relationship } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import { sharedScopeSchema } from './change-body.ts';
@@ -12,10 +12,10 @@ import { defineOperation } from './define.ts';
 import { changeLocally } from './local-change.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
 import * as params from './params.ts';
-import { callPartner, partnerByKey } from './partner-client.ts';
+import { callPartner, partnerByKey, READ_SCOPES_MAX } from './partner-client.ts';
 import { problem } from './problems.ts';
 import { scopeObstacle } from './scope-guards.ts';
-import { relationshipOf, sharedScope } from './shared-config.ts';
+import { relationshipOf, type SharedScope, sharedScope } from './shared-config.ts';
 
 const revisionNumber = z.int().min(1);
 
@@ -170,7 +170,7 @@ async function configAt(control: Control, number: number | undefined): Promise<C
 }
 
 const readSchema = z.object({
-  scopes: z.array(z.object({ scopeId: z.string(), hash: z.string(), shared: sharedScopeSchema.nullable() })),
+  scopes: z.array(z.object({ scopeId: z.string(), shared: sharedScopeSchema.nullable() })),
 });
 
 async function diffWithPartners(control: Control, name: string | undefined): Promise<Outcome<DifferenceObject[]>> {
@@ -184,25 +184,36 @@ async function diffWithPartners(control: Control, name: string | undefined): Pro
     if (name !== undefined && relationship.name !== name) continue;
     const partner = partnerByKey(control, relationship.partnerKey);
     if (partner === undefined) continue;
-    const call = {
-      method: 'config.read',
-      params: { name: relationship.name, id: relationship.id },
-      answer: readSchema,
-    };
-    const answer = await callPartner(control, partner, call);
-    if (answer.kind === 'failed') {
-      errors.push(answer.problem);
+    const theirs = await readTheirs(control, partner, relationship);
+    if (theirs.kind === 'failed') {
+      errors.push(theirs.problem);
       continue;
     }
-    const theirs = new Map(answer.value.scopes.map((one) => [one.scopeId, one.shared ?? undefined]));
     for (const scopeId of relationship.scopeIds) {
-      const changes = scopeDiff(sharedScope(config, scopeId), theirs.get(scopeId));
+      const changes = scopeDiff(sharedScope(config, scopeId), theirs.scopes.get(scopeId));
       differences.push(
         ...changes.map((change) => ({ ...differenceObject(change), Path: `${scopeId} ${change.path}` })),
       );
     }
   }
   return differences.length === 0 && errors.length > 0 ? failed(...errors) : succeeded(differences, [], errors);
+}
+
+type Theirs =
+  | { readonly kind: 'ok'; readonly scopes: ReadonlyMap<string, SharedScope | undefined> }
+  | { readonly kind: 'failed'; readonly problem: Problem };
+
+async function readTheirs(control: Control, partner: Partner, relationship: Relationship): Promise<Theirs> {
+  const { name, id, scopeIds } = relationship;
+  const scopes = new Map<string, SharedScope | undefined>();
+  for (let at = 0; at < scopeIds.length; at += READ_SCOPES_MAX) {
+    const wanted = { name, id, scopeIds: scopeIds.slice(at, at + READ_SCOPES_MAX) };
+    const call = { method: 'config.read', params: wanted, answer: readSchema };
+    const answer = await callPartner(control, partner, call);
+    if (answer.kind === 'failed') return answer;
+    for (const one of answer.value.scopes) scopes.set(one.scopeId, one.shared ?? undefined);
+  }
+  return { kind: 'ok', scopes };
 }
 
 function differenceObject(change: Change): DifferenceObject {

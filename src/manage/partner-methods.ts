@@ -14,6 +14,7 @@ import { poolNumbers } from './pool-numbers.ts';
 import { invalid, problem } from './problems.ts';
 import { pushParamsSchema, takePush } from './push.ts';
 import { rejoinParamsSchema, takeRejoin } from './rejoin.ts';
+import { rotateParamsSchema, takeRotate } from './rotate.ts';
 import { sharedScope } from './shared-config.ts';
 import { takeTombstone, tombstoneParamsSchema } from './tombstones.ts';
 
@@ -92,6 +93,7 @@ export const PARTNER_METHODS: Readonly<Record<string, PartnerMethod>> = {
   }),
   /** This server lost its configuration and gets its half back. */
   rejoin: method(rejoinParamsSchema, takeRejoin),
+  rotate: method(rotateParamsSchema, takeRotate),
   tombstone: method(tombstoneParamsSchema, async (control, partner, params) =>
     value(await takeTombstone(control, partner, params)),
   ),

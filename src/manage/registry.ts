@@ -1,6 +1,7 @@
 /**
  * Every operation there is. The front doors take names, parameters and help from here and know no operation by themselves.
  */
+import { backup } from './backup.ts';
 import { configHistory, diff, showConfig, undo } from './config.ts';
 import { applyConfig } from './config-apply.ts';
 import { addExclusion, getExclusion, removeExclusion } from './exclusion.ts';
@@ -41,6 +42,7 @@ import {
   removeReservationByScope,
   setReservation,
 } from './reservation.ts';
+import { rotate } from './rotate.ts';
 import { addScope, getScope, removeScope, setScope, setScopeWithRange } from './scope.ts';
 import { getServer, getVersion, getWindowsSetting, setServer, setWindowsSetting } from './server-settings.ts';
 import { getScopeStatistics, getServerStatistics } from './statistics.ts';
@@ -61,7 +63,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...[removeLeaseByScope, removeLeaseByAddress, removeLeaseByClient, removeBadLeases],
   ...[addSuperscope, getSuperscope, renameSuperscope, removeSuperscope, getFreeAddress],
   ...[showConfig, configHistory, diff, applyConfig, undo],
-  ...[invite, accept, listPartners, removePartner, rejoin, align, listChanges, endChange],
+  ...[invite, accept, listPartners, removePartner, rejoin, rotate, align, listChanges, endChange, backup],
   ...[getServer, setServer, serverStatus, getServerStatistics, getVersion, getWindowsSetting, setWindowsSetting, why],
 ];
 

@@ -7,6 +7,7 @@ import type { Config, Partner, Revision } from '../core/config/model.ts';
 import type { CommandResult, EndpointCommand, EndpointStatus } from '../core/failover/endpoint-types.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { EpochSec, Ip4, Now } from '../wire/units.ts';
+import type { BackupOutcome, BackupRequest } from './backup.ts';
 
 /** Who asks. */
 export interface Caller {
@@ -79,6 +80,25 @@ export interface TransactionRecord {
   readonly body: string;
 }
 
+/**
+ * Ids of the transaction records that say what two servers last agreed on begin with this. A store that was put back from a
+ * backup forgets them: what was agreed on since is not known, so the two configurations are compared anew.
+ */
+export const AGREED_ID_PREFIX = 'agreed/';
+
+/** Work on the server's own files and key. */
+export interface Upkeep {
+  /** Copies state and configuration while the server runs. One at a time. */
+  backup(request: BackupRequest): Promise<BackupOutcome>;
+  /** Where `backup` would put it. */
+  backupPlace(path: string | undefined): Promise<{ kind: 'ok'; path: string } | { kind: 'failed'; problem: Problem }>;
+  /**
+   * Makes a new identity, which is nobody's yet. `adopt` makes it this server's: durable first, then used for every connection
+   * from then on. Until then it can be given up without a trace.
+   */
+  nextIdentity(): { readonly key: string; adopt(): Promise<void> };
+}
+
 export type PartnerAnswer =
   | { readonly kind: 'ok'; readonly value: unknown }
   /** The partner answered with a problem. */
@@ -88,7 +108,7 @@ export type PartnerAnswer =
 
 export interface Control {
   readonly serverName: string;
-  /** SHA-256 of our public key, hex. */
+  /** SHA-256 of our public key, hex. Another one once the key was rotated. */
   readonly key: string;
   /** Version of the program. */
   readonly version: string;
@@ -146,6 +166,9 @@ export interface Control {
   putSecret(secret: string): Promise<string>;
   hasSecret(ref: string): boolean;
   secretOf(ref: string): string | undefined;
+
+  /** Absent where there are no files behind the server. */
+  readonly upkeep?: Upkeep;
 
   counters(): ServerCounters;
   /** Traces of the client's last packets, newest first; `client` is a hardware address or client identifier in hex, or an address. */

@@ -43,6 +43,8 @@ interface Link {
 export class Links {
   readonly #events: LinkEvents;
   readonly #links = new Map<string, Link>();
+  /** Closed by the engine, with messages that still wait for the disk before the connection ends. */
+  readonly #leaving = new Set<Link>();
   readonly #dialling = new Set<string>();
   #isCut = false;
   #isClosed = false;
@@ -109,19 +111,27 @@ export class Links {
   close(name: string): void {
     const link = this.#links.get(name);
     if (link === undefined) return;
+    // The engine has given it up: what still happens on it is no news any more.
+    this.#links.delete(name);
     const last = link.waiting.at(-1);
-    if (last === undefined) link.connection.close();
-    else link.waiting.push({ sequence: last.sequence, message: 'close' });
+    if (last === undefined) {
+      link.connection.close();
+      return;
+    }
+    link.waiting.push({ sequence: last.sequence, message: 'close' });
+    this.#leaving.add(link);
   }
 
   release(sequence: number): void {
     this.durableSequence = sequence;
-    for (const link of this.#links.values()) {
+    for (const link of [...this.#links.values(), ...this.#leaving]) {
       let sent = 0;
       while (sent < link.waiting.length && link.waiting[sent]!.sequence <= sequence) {
         const { message } = link.waiting[sent++]!;
-        if (message === 'close') link.connection.close();
-        else this.#write(link, message);
+        if (message === 'close') {
+          link.connection.close();
+          this.#leaving.delete(link);
+        } else this.#write(link, message);
       }
       if (sent > 0) link.waiting = link.waiting.slice(sent);
     }

@@ -28,7 +28,7 @@ export interface ChannelHost {
     params: unknown,
   ): Promise<{ kind: 'ok'; value: unknown } | { kind: 'failed'; problem: Problem }>;
   nowSec(): number;
-  readonly ownKey: string;
+  ownKey(): string;
   readonly serverName: string;
   /** Port of our own door, told to the other side when introduced. */
   doorPort(): number;
@@ -45,6 +45,8 @@ interface Pending {
 interface Outgoing {
   readonly channel: Promise<JsonChannel>;
   readonly pending: Map<number, Pending>;
+  /** No new call uses it; it closes after the last answer. */
+  isRetired: boolean;
 }
 
 interface Invitation {
@@ -76,13 +78,13 @@ export class PartnerChannel {
 
   async call(partner: Partner, method: string, params: unknown, timeoutMs: number): Promise<PartnerAnswer> {
     if (this.#isCut) return { kind: 'unreachable', why: 'the link was cut by command', mayHaveArrived: false };
-    let outgoing: Outgoing;
+    const outgoing = this.#outgoingTo(partner);
     let channel: JsonChannel;
     try {
-      outgoing = this.#outgoingTo(partner);
       channel = await outgoing.channel;
     } catch (error) {
-      this.#outgoing.delete(partner.key);
+      // Several calls may have waited for this dial, and one of them may have begun a new one by now.
+      if (this.#outgoing.get(partner.key) === outgoing) this.#outgoing.delete(partner.key);
       return {
         kind: 'unreachable',
         why: error instanceof Error ? error.message : String(error),
@@ -150,13 +152,25 @@ export class PartnerChannel {
     this.#outgoing.clear();
   }
 
+  /** The next call to each partner opens a new connection, with the identity of then; calls under way keep theirs. */
+  reconnect(): void {
+    for (const outgoing of this.#outgoing.values()) {
+      outgoing.isRetired = true;
+      outgoing.channel.then(
+        (channel) => closeIfDone(outgoing, channel),
+        () => undefined,
+      );
+    }
+    this.#outgoing.clear();
+  }
+
   /** A new one-time code; an older one is void. The code holds the secret and our key, and shows neither to anyone but its reader. */
   invite(): { readonly code: string; readonly expiresAt: EpochSec } {
     const secret = randomBytes(16);
     const expiresAt = this.#host.nowSec() + INVITATION_LIFE_SEC;
     this.#invitation = { secret, expiresAt, tries: 0 };
     return {
-      code: Buffer.concat([secret, Buffer.from(this.#host.ownKey, 'hex')]).toString('base64url'),
+      code: Buffer.concat([secret, Buffer.from(this.#host.ownKey(), 'hex')]).toString('base64url'),
       expiresAt: expiresAt as EpochSec,
     };
   }
@@ -170,7 +184,7 @@ export class PartnerChannel {
     if (bytes.length !== 48) return { kind: 'failed', problem: { code: 'pair/code-malformed', slots: {} } };
     const secret = bytes.subarray(0, 16);
     const key = bytes.subarray(16).toString('hex');
-    if (key === this.#host.ownKey) return { kind: 'failed', problem: { code: 'pair/own-code', slots: {} } };
+    if (key === this.#host.ownKey()) return { kind: 'failed', problem: { code: 'pair/own-code', slots: {} } };
     let connection: TlsConnection;
     try {
       connection = await this.#host.dial({ host, port, expectKey: key });
@@ -204,7 +218,7 @@ export class PartnerChannel {
       };
       const channel = jsonChannel(connection, { onValue: settle, onClose: () => settle(undefined) });
       const params = {
-        proof: proof(secret, exported, 'accept', this.#host.ownKey),
+        proof: proof(secret, exported, 'accept', this.#host.ownKey()),
         name: this.#host.serverName,
         port: this.#host.doorPort(),
       };
@@ -273,7 +287,7 @@ export class PartnerChannel {
     });
     return {
       kind: 'ok',
-      value: { proof: proof(invitation.secret, exported, 'invite', this.#host.ownKey), name: this.#host.serverName },
+      value: { proof: proof(invitation.secret, exported, 'invite', this.#host.ownKey()), name: this.#host.serverName },
     };
   }
 
@@ -285,7 +299,10 @@ export class PartnerChannel {
       .dial({ host: partner.host, port: partner.port, expectKey: partner.key })
       .then((connection) =>
         jsonChannel(connection, {
-          onValue: (value) => takeAnswer(pending, value),
+          onValue: (value) => {
+            takeAnswer(pending, value);
+            if (outgoing.isRetired) void outgoing.channel.then((opened) => closeIfDone(outgoing, opened));
+          },
           onClose: (why) => {
             if (this.#outgoing.get(partner.key) === outgoing) this.#outgoing.delete(partner.key);
             for (const { resolve, timer } of pending.values()) {
@@ -296,10 +313,14 @@ export class PartnerChannel {
           },
         }),
       );
-    const outgoing: Outgoing = { channel, pending };
+    const outgoing: Outgoing = { channel, pending, isRetired: false };
     this.#outgoing.set(partner.key, outgoing);
     return outgoing;
   }
+}
+
+function closeIfDone(outgoing: Outgoing, channel: JsonChannel): void {
+  if (outgoing.pending.size === 0) channel.close();
 }
 
 interface Request {

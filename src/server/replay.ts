@@ -17,6 +17,7 @@ import type { FileLayer, ReplayResult, Store, StoreLimits } from '../store/store
 import type { EpochSec } from '../wire/units.ts';
 import { firstRevision, readRevision } from './config-service.ts';
 import type { TransactionRecord } from './control.ts';
+import { type RestoredMark, readRestoredMark } from './restored-mark.ts';
 
 export interface Replayed {
   readonly table: BindingTable & SnapshotSource;
@@ -27,8 +28,10 @@ export interface Replayed {
   readonly transactions: Map<string, TransactionRecord>;
   /** Newest wall clock found; 0 in a new store. */
   readonly newestAt: EpochSec;
-  /** The store was lost or never existed, while a configuration did. */
+  /** The store was lost or never existed, while a configuration did; or it was put back from a backup. */
   readonly isLostStore: boolean;
+  /** Set when the state was put back: what the relationships knew then is not given back. */
+  readonly restored: RestoredMark | undefined;
 }
 
 export interface ReplayOptions {
@@ -65,7 +68,14 @@ export async function replayStore(options: ReplayOptions): Promise<ReplayOutcome
     if (configurationNumber === undefined || configurationNumber === candidate) {
       // A revision whose record never became durable was never in force.
       for (const number of numbers) if (number > candidate) await options.revisions.remove(number);
-      return { kind: 'ok', value: { ...replayed, isLostStore: replayed.replay.isNew && !isFirstStart } };
+      const restored = await readRestoredMark(options.stateDirectory);
+      const isLostStore = (replayed.replay.isNew && !isFirstStart) || restored !== undefined;
+      const value = { ...replayed, isLostStore, restored };
+      if (restored === undefined) return { kind: 'ok', value };
+      // Without its record an endpoint begins like one whose store is lost; the leases of the copy stay, and are overruled by
+      // what the partner says of them. The time of the restore is a durable one, so a copy may be older than any gap.
+      const newestAt = Math.max(replayed.newestAt, restored.restoredAt) as EpochSec;
+      return { kind: 'ok', value: { ...value, newestAt, relationships: new Map() } };
     }
     await once.value.store.close();
     candidate = configurationNumber;
@@ -74,7 +84,7 @@ export async function replayStore(options: ReplayOptions): Promise<ReplayOutcome
 }
 
 type Once =
-  | { kind: 'ok'; value: Omit<Replayed, 'isLostStore'> & { configurationNumber: number | undefined } }
+  | { kind: 'ok'; value: Omit<Replayed, 'isLostStore' | 'restored'> & { configurationNumber: number | undefined } }
   | { kind: 'bad'; why: string };
 
 async function replayWith(options: ReplayOptions, revision: Revision): Promise<Once> {

@@ -3,8 +3,11 @@ import { lookup } from 'node:dns/promises';
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { makeIdentity } from '../net/identity.ts';
+import { nodeFileLayer } from '../store/file-layer.ts';
 import { parseIp4 } from '../wire/units.ts';
-import type { Control } from './control.ts';
+import { type BackupSource, backupPlace, makeBackup } from './backup.ts';
+import type { Control, Upkeep } from './control.ts';
 import { DEFAULT_PARTNER_PORT, type Server } from './server.ts';
 
 export const VERSION = '0.1.0';
@@ -15,7 +18,9 @@ export function controlOf(server: Server): Control {
   const { core, configs, channel, options } = server;
   return {
     serverName: options.name,
-    key: server.identity.key,
+    get key() {
+      return server.identity.key;
+    },
     version: VERSION,
     now: () => server.clock.now(),
     ownNames: () => ownNames(options.name, options.partnerAddress),
@@ -63,6 +68,7 @@ export function controlOf(server: Server): Control {
     putSecret: (secret) => server.secrets.put(secret),
     hasSecret: (ref) => server.secrets.has(ref),
     secretOf: (ref) => server.secrets.get(ref),
+    upkeep: upkeepOf(server),
     counters: () => server.traces.counters(server.outbound.delayedCount),
     traces: (client) => server.traces.of(client),
     problems: () => server.log.recent() as ReturnType<Control['problems']>,
@@ -71,6 +77,42 @@ export function controlOf(server: Server): Control {
         at: new Date(server.clock.now().wallAt * 1000).toISOString(),
         ...entry,
       }),
+  };
+}
+
+function upkeepOf(server: Server): Upkeep {
+  const { stateDirectory, configDirectory, identityDirectory } = server.options;
+  const source: BackupSource = {
+    directories: { state: stateDirectory, config: configDirectory, identity: identityDirectory },
+    layer: server.options.layer ?? nodeFileLayer,
+    head: () => ({
+      version: VERSION,
+      serverName: server.options.name,
+      key: server.identity.key,
+      storeId: server.store.storeId,
+      sequence: server.store.durableSequence,
+      revision: server.configs.present.number,
+      madeAt: server.clock.now().wallAt,
+    }),
+    withStillFiles: (run) => server.withStillFiles(run),
+    isStopping: () => server.isClosing,
+  };
+  let isBusy = false;
+  return {
+    backup: async (request) => {
+      if (isBusy) return { kind: 'failed', problem: { code: 'backup/busy', slots: {} } };
+      isBusy = true;
+      try {
+        return await makeBackup(source, request);
+      } finally {
+        isBusy = false;
+      }
+    },
+    backupPlace: (path) => backupPlace(source, path),
+    nextIdentity: () => {
+      const identity = makeIdentity();
+      return { key: identity.key, adopt: () => server.changeIdentity(identity) };
+    },
   };
 }
 

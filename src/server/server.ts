@@ -23,8 +23,9 @@ import type { FailoverMessage } from '../wire/failover/messages.ts';
 import { type EpochSec, type Ip4, parseIp4 } from '../wire/units.ts';
 import { WallClock } from './clock.ts';
 import { ConfigService } from './config-service.ts';
-import type { ConfigChange, TransactionRecord } from './control.ts';
-import { type Identity, loadIdentity } from './identity.ts';
+import { AGREED_ID_PREFIX, type ConfigChange, type TransactionRecord } from './control.ts';
+import { type Identity, loadIdentity, storeIdentity } from './identity.ts';
+import { KnownPartners } from './known-partners.ts';
 import { Links } from './links.ts';
 import { makeLog, type ServerLog } from './log.ts';
 import { Outbound } from './outbound.ts';
@@ -32,6 +33,7 @@ import { PartnerChannel } from './partner-channel.ts';
 import { Secrets } from './private-files.ts';
 import { frameFingerprint, packetFingerprint, Quarantine } from './quarantine.ts';
 import { replayStore } from './replay.ts';
+import { type RestoredMark, removeRestoredMark } from './restored-mark.ts';
 import { Traces } from './traces.ts';
 
 /** The clock is followed, interfaces are looked at and the store is asked for a snapshot this often. */
@@ -82,7 +84,7 @@ export class Server {
   readonly channel: PartnerChannel;
   readonly traces: Traces;
   readonly secrets: Secrets;
-  readonly identity: Identity;
+  readonly partners: KnownPartners;
   readonly quarantine: Quarantine;
   readonly outbound: Outbound;
   readonly io: PacketIo;
@@ -98,12 +100,17 @@ export class Server {
   readonly #door: PartnerDoor;
   readonly #interfaceAddresses = new Map<number, ServedInterface>();
   readonly #communicating = new Set<string>();
+  #identity: Identity;
   #configRecord: Uint8Array | undefined;
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = 0;
   #tick: NodeJS.Timeout | undefined;
   #heartbeatAt = 0;
+  /** Newest wall clock that was trusted: what a later start is compared with. */
+  #trustedAt: EpochSec;
   #isSnapshotting = false;
+  /** A copy of the store's files is under way, so that none of them may go. */
+  #copying: Promise<unknown> | undefined;
   #isClosing = false;
 
   private constructor(parts: Parts) {
@@ -112,7 +119,8 @@ export class Server {
     this.clock = parts.clock;
     this.store = parts.store;
     this.secrets = parts.secrets;
-    this.identity = parts.identity;
+    this.#identity = parts.identity;
+    this.#trustedAt = parts.newestAt;
     this.quarantine = parts.quarantine;
     this.io = parts.io;
     this.replay = parts.replay;
@@ -130,6 +138,7 @@ export class Server {
       (revision, sha256, change) => this.#enforce(revision.number, sha256, change),
       () => this.clock.now().wallAt,
     );
+    this.partners = new KnownPartners({ configs: this.configs, transactions: parts.transactions });
     this.core = new ServerCore(
       {
         ports: {
@@ -191,7 +200,7 @@ export class Server {
     });
     const quarantine = new Quarantine(options.stateDirectory);
     server = new Server({ options, log, clock, identity, secrets, revisions, io, door, quarantine, ...replayed.value });
-    server.#start(replayed.value.replay.isNew);
+    server.#start(replayed.value.replay.isNew, replayed.value.restored);
     return server;
   }
 
@@ -199,14 +208,45 @@ export class Server {
     return this.#door.port;
   }
 
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   partnerOf(key: string): Partner | undefined {
-    return this.configs.present.config.partners.find((partner) => partner.key === key);
+    return this.partners.of(key);
   }
 
   takeConnection(connection: Connection): void {
-    if (connection.alpn === 'twinlease-link/1') this.links.accept(connection);
-    else if (connection.alpn === 'twinlease-manage/1') this.channel.accept(connection);
+    if (connection.alpn === 'twinlease-link/1') this.links.accept(this.partners.identified(connection));
+    else if (connection.alpn === 'twinlease-manage/1') this.channel.accept(this.partners.identified(connection));
     else connection.close();
+  }
+
+  /** Durable first; connections that are open go on under the identity that they were made with. */
+  async changeIdentity(identity: Identity): Promise<void> {
+    await storeIdentity(this.options.identityDirectory, identity);
+    this.#identity = identity;
+    this.#door.setIdentity(identity);
+    this.channel.reconnect();
+  }
+
+  /** Takes a snapshot, then keeps every file of the store in its place until `run` has ended. One at a time. */
+  async withStillFiles<T>(run: () => Promise<T>): Promise<T> {
+    const copying = this.store.snapshot(this.#source, () => this.#stateRecords(), true).then(run);
+    this.#copying = copying;
+    try {
+      return await copying;
+    } finally {
+      this.#copying = undefined;
+    }
+  }
+
+  get isCopying(): boolean {
+    return this.#copying !== undefined;
   }
 
   /** Cuts this server off from its partners, or lets them come back; clients are served on. For drills and demonstrations. */
@@ -246,6 +286,8 @@ export class Server {
     clearInterval(this.#tick);
     this.outbound.close();
     await this.io.close();
+    // It gives up at its next chunk, and its caller hears why.
+    await this.#copying?.catch(() => undefined);
     await this.store.settled();
     this.links.closeAll();
     this.channel.close();
@@ -253,7 +295,7 @@ export class Server {
     await this.store.close();
   }
 
-  #start(isNewStore: boolean): void {
+  #start(isNewStore: boolean, restored: RestoredMark | undefined): void {
     this.store.onDurable((sequence) => {
       this.outbound.release(sequence);
       this.links.release(sequence);
@@ -270,12 +312,24 @@ export class Server {
     for (const served of this.io.interfaces()) this.#interfaceAddresses.set(served.interfaceId, served);
     this.#noteClock();
     this.input(() => this.core.start(this.clock.now()));
+    if (restored !== undefined) this.#beginRestored(restored);
     this.#noteInterfaces(this.io.interfaces());
     this.io.onInterfaces((interfaces) => this.#noteInterfaces(interfaces));
     this.io.onPackets((batch) => this.#takePackets(batch));
     this.#tick = setInterval(() => this.#everySecond(), TICK_MS);
     if (this.quarantine.hasEndedOften(this.clock.now().wallAt))
       this.log.event('server/crash-loop', { count: this.quarantine.entries.length });
+  }
+
+  /** The state is an old copy. What is durable after this says so too, and the mark has done its work. */
+  #beginRestored(restored: RestoredMark): void {
+    this.log.event('store/restored', { madeAt: new Date(restored.madeAt * 1000).toISOString() });
+    const agreed = [...this.transactions.values()].filter(({ id }) => id.startsWith(AGREED_ID_PREFIX));
+    this.saveTransactions(agreed.map(({ id }) => ({ id, state: 'forgotten', body: '' })));
+    this.store.append(encodeRecord({ kind: 'heartbeat', wallAt: this.#trustedAt }));
+    this.afterInput();
+    // A rejection is a failed write and must reach the process (design, part 3).
+    void this.store.settled().then(() => removeRestoredMark(this.options.stateDirectory));
   }
 
   #takePackets(batch: readonly ReceivedPacket[]): void {
@@ -361,11 +415,14 @@ export class Server {
     const now = this.clock.now();
     if (now.wallAt >= this.#heartbeatAt && this.clock.doubt === undefined) {
       this.#heartbeatAt = now.wallAt + HEARTBEAT_SEC;
+      this.#trustedAt = now.wallAt;
       this.store.append(encodeRecord({ kind: 'heartbeat', wallAt: now.wallAt }));
       this.afterInput();
     }
-    if (this.store.isSnapshotDue && !this.#isSnapshotting) this.#snapshot();
+    if (this.store.isSnapshotDue && !this.#isSnapshotting && !this.isCopying) this.#snapshot();
     this.#noteCommunicating();
+    // A rejection is a failed write and must reach the process (design, part 3).
+    void this.partners.settle();
     this.onTick?.();
   }
 
@@ -390,7 +447,9 @@ export class Server {
     const transactions = [...this.transactions.values()].map((t) =>
       encodeRecord({ kind: 'transaction', id: t.id, state: t.state, body: Buffer.from(t.body) }),
     );
-    const heartbeat = encodeRecord({ kind: 'heartbeat', wallAt: this.clock.now().wallAt });
+    // A clock that is in doubt is not what a later start may be compared with.
+    const wallAt = this.clock.doubt === undefined ? this.clock.now().wallAt : this.#trustedAt;
+    const heartbeat = encodeRecord({ kind: 'heartbeat', wallAt });
     return [
       ...(this.#configRecord === undefined ? [] : [this.#configRecord]),
       ...this.core.stateRecords(),
@@ -498,7 +557,7 @@ export class Server {
           ? { kind: 'failed', problem: { code: 'server/starting', slots: {} } }
           : await this.onPartnerCall(partner, method, params),
       nowSec: () => this.clock.now().wallAt,
-      ownKey: this.identity.key,
+      ownKey: () => this.identity.key,
       serverName: this.options.name,
       doorPort: () => this.#door.port,
       adopt: (partner) => this.#adoptPartner(partner),
@@ -507,16 +566,15 @@ export class Server {
   }
 
   async #dialTls(host: string, port: number, alpn: PartnerAlpn, expectKey: string): Promise<TlsConnection> {
-    const dialled = await dialPartner({
-      host,
-      port,
-      alpn,
-      expectKey,
-      identity: this.identity,
-      ...this.#localAddress(),
-    });
+    const target = { host, port, alpn, identity: this.identity, ...this.#localAddress() };
+    const dialled = await dialPartner({ ...target, expectKey });
     if (dialled.kind === 'ok') return dialled.connection;
-    throw new Error(dialled.why);
+    // A partner that announced a new key may have changed to it since.
+    const { nextKey } = this.partnerOf(expectKey) ?? {};
+    if (dialled.reason !== 'wrong-key' || nextKey === undefined) throw new Error(dialled.why);
+    const again = await dialPartner({ ...target, expectKey: nextKey });
+    if (again.kind === 'ok') return this.partners.identified(again.connection);
+    throw new Error(again.why);
   }
 
   /** The partner sees the address at which it can reach us in turn. */
@@ -563,6 +621,7 @@ interface Parts {
   readonly relationships: ConstructorParameters<typeof ServerCore>[2];
   readonly transactions: Map<string, TransactionRecord>;
   readonly isLostStore: boolean;
+  readonly newestAt: EpochSec;
 }
 
 /** Where state, configuration and identity live below one directory. */

@@ -20,6 +20,7 @@ const REBOOT_TRIES = 3;
 const RENEW_RETRY_MS_MIN = 4000;
 const COLLECT_MS = 300;
 const AFTER_DECLINE_MS = 10_000;
+const AFTER_RELEASE_MS = 1000;
 const AFTER_NAK_MS = 500;
 const PACKET_BYTES = { bytesMax: 1400, bytesMin: 300 };
 
@@ -287,7 +288,8 @@ export class Client {
     this.#newExchange();
     this.#send('release', 'release', { ciaddr: address, serverIdOption: serverId }, serverId);
     this.#letGo('it gave it back');
-    this.#switchOff(this.#parts.random.gap(60_000));
+    // Longer than a packet may be late: a RELEASE that overtakes nothing cannot end the lease after it.
+    this.#switchOff(AFTER_RELEASE_MS + this.#parts.random.gap(60_000));
   }
 
   #decline(): void {

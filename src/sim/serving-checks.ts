@@ -56,11 +56,8 @@ export class ServingChecks {
   #isOffered = false;
   #canOffer = false;
   readonly #asked = new Map<Ask, Asked>();
-  /** By server: when a client was first heard asking, and not answered since by anybody. */
-  readonly #unanswered: Readonly<Record<Side, Map<number, { firstMs: number; lastMs: number }>>> = {
-    a: new Map(),
-    b: new Map(),
-  };
+  /** By process: when a client was first heard asking, and not answered since by anybody. */
+  readonly #unanswered = new WeakMap<ServerProcess, Map<number, { readonly firstMs: number; lastMs: number }>>();
   readonly #lastAckMs: Record<Side, number> = { a: -1, b: -1 };
   readonly #silentUntilMs: Record<Side, number> = { a: -1, b: -1 };
 
@@ -105,7 +102,7 @@ export class ServingChecks {
       this.#isOffered = decision.kind === 'reply';
       if (!isShed) this.#noteDiscover(process, client, decision.reason);
     } else if (before.type === MESSAGE_TYPES.request) {
-      this.#unanswered[process.side].delete(client);
+      this.#heardBy(process).delete(client);
       if (!isShed) this.#checkRenewal(process, before, report);
     }
   }
@@ -123,7 +120,7 @@ export class ServingChecks {
   }
 
   #noteDiscover(process: ServerProcess, client: number, reason: string): void {
-    const heard = this.#unanswered[process.side];
+    const heard = this.#heardBy(process);
     const { nowMs } = this.#world;
     const known = heard.get(client);
     if (this.#isOffered || !this.#canOffer) {
@@ -140,6 +137,15 @@ export class ServingChecks {
         'I20',
         `${process.side} in ${process.state()} heard c${client} for ${(nowMs - known.firstMs) / 1000} s and does not answer: ${reason}`,
       );
+  }
+
+  #heardBy(process: ServerProcess): Map<number, { readonly firstMs: number; lastMs: number }> {
+    let heard = this.#unanswered.get(process);
+    if (heard === undefined) {
+      heard = new Map();
+      this.#unanswered.set(process, heard);
+    }
+    return heard;
   }
 
   /** A broadcast was decided by this server; after the last of both the question was answered or not. */

@@ -62,6 +62,7 @@ export class StateChecks {
     }
     this.#checkBothDown(a, b);
     this.#checkOwners(a, b);
+    this.#checkHorizons();
   }
 
   differences(): string[] {
@@ -108,6 +109,23 @@ export class StateChecks {
           'I7',
           `both may give ${shortAddress(address)} away: a ${describeBinding(a.table.find(address))}; b ${describeBinding(b.table.find(address))}`,
         );
+    }
+  }
+
+  /** I5: what a client holds is never more than MCLT and S ahead of what the other server has reason to expect. */
+  #checkHorizons(): void {
+    const { nowMs, options } = this.#world;
+    for (const promised of this.#checker.promises.running(nowMs)) {
+      const there = otherSide(promised.side);
+      const { process } = this.#world.hosts[there];
+      const state = process?.state();
+      if (process === undefined || state === 'standalone' || this.#checker.isForgetful(there)) continue;
+      const binding = process.table.find(promised.address);
+      if (binding === undefined) continue;
+      const known = Math.max(process.now.wallAt, binding.leaseEndAt, binding.sentPotentialAt, binding.ackedPotentialAt, binding.recvPotentialAt);
+      const endAt = process.now.wallAt + (promised.untilMs - nowMs) / 1000;
+      if (endAt > known + options.mcltSec + DEFAULT_LIMITS.skewAllowanceSec)
+        this.#report('I5', `c${promised.client} holds ${shortAddress(promised.address)} from ${promised.side} for ${Math.round(endAt - known)} s more than ${there} expects: ${describeBinding(binding)}`);
     }
   }
 

@@ -47,6 +47,7 @@ describe('partner-down', { concurrency: true }, () => {
       let staying: Crowd;
       let gone: Crowd;
       let newcomers: Crowd;
+      const open = new Set<Crowd>();
       let shares: Shares;
       /** By address, when it was first given to one of the new clients, ms since 1970. */
       const givenAtMs = new Map<string, number>();
@@ -69,6 +70,7 @@ describe('partner-down', { concurrency: true }, () => {
             firstClient,
           });
         [staying, gone, newcomers] = [await crowd(0), await crowd(1000), await crowd(2000)];
+        for (const one of [staying, gone, newcomers]) open.add(one);
         // Specification 6.2: PET = t + D + granted/2.
         gone.onAck = (_hardware, address, leaseSec) =>
           promisedUntil.set(
@@ -81,7 +83,7 @@ describe('partner-down', { concurrency: true }, () => {
       });
 
       after(async () => {
-        for (const crowd of [staying, gone, newcomers]) crowd?.close();
+        for (const crowd of open) crowd.close();
         await pair?.close();
       });
 
@@ -98,6 +100,7 @@ describe('partner-down', { concurrency: true }, () => {
         survivor = victim === 'alpha' ? pair.beta : pair.alpha;
         await agreed(pair);
         gone.close();
+        open.delete(gone);
         await dead.kill();
         await eventually('it notices', 15_000, async () =>
           (await stateOf(survivor)) === 'CommunicationInterrupted' ? true : undefined,

@@ -1,5 +1,5 @@
 /**
- * `npm run interop -- takeover [--json] [--runs N] [--product TEXT]` and `npm run interop -- load [--json]`: measurements beside other
+ * `npm run interop -- takeover [--json] [--runs N] [--product TEXT] [--fault kill|vanish|cut]` and `npm run interop -- load [--json]`: measurements beside other
  * products and with their tools, as root. One JSON object with `cases`, `passed`, `failed` and `results`, or lines for people.
  */
 import process from 'node:process';
@@ -21,16 +21,17 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     runs: { type: 'string', default: '1' },
     product: { type: 'string', default: '' },
+    fault: { type: 'string', default: '' },
   },
 });
 const [what] = positionals;
 if (process.getuid?.() !== 0) fail('This makes network namespaces, which needs root.');
 const say = (line: string) => process.stderr.write(`${line}\n`);
-if (what === 'takeover') finish(await takeovers(Number(values.runs), values.product));
+if (what === 'takeover') finish(await takeovers(Number(values.runs), values.product, values.fault));
 else if (what === 'load') finish(await loads());
-else fail('Usage: npm run interop -- takeover|load [--json] [--runs N] [--product TEXT]');
+else fail('Usage: npm run interop -- takeover|load [--json] [--runs N] [--product TEXT] [--fault TEXT]');
 
-async function takeovers(runs: number, filter: string): Promise<readonly Result[]> {
+async function takeovers(runs: number, filter: string, fault: string): Promise<readonly Result[]> {
   if (!Number.isInteger(runs) || runs < 1 || runs > RUNS_MAX) fail(`--runs wants a number from 1 to ${RUNS_MAX}.`);
   const results: Result[] = [];
   for (const product of PRODUCTS) {
@@ -41,6 +42,7 @@ async function takeovers(runs: number, filter: string): Promise<readonly Result[
       continue;
     }
     for (const which of casesOf(product)) {
+      if (!which.fault.includes(fault)) continue;
       for (let run = 1; run <= runsOf(product, which, runs); run++) {
         const result = await takeover(product, which, run);
         say(
@@ -55,7 +57,7 @@ async function takeovers(runs: number, filter: string): Promise<readonly Result[
 
 /** Ours is held to its promises in several runs; what only measures is run once. */
 function runsOf(product: Product, which: TakeoverCase, runs: number): number {
-  return product.isOurs && which.scope === 'large' ? runs : 1;
+  return product.isOurs && which.scope === 'large' && which.fault !== 'cut' ? runs : 1;
 }
 
 async function loads(): Promise<readonly Result[]> {

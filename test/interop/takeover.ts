@@ -1,5 +1,5 @@
 /**
- * What clients notice when one server of a pair is killed, or its machine vanishes, under a steady load of new clients and
+ * What clients notice when one server of a pair is killed, its machine vanishes, or the link to the other is dead, under a steady load of new clients and
  * renewals: for this project's pair in both modes, and beside it the pairs of ISC dhcpd and Kea where they are installed, each with its
  * default settings. Ours is held to its promises; the others are measured.
  */
@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { CrowdProcess } from '../support/crowd-client.ts';
 import type { CrowdReport } from '../support/crowd-process.ts';
 import { eventually } from '../support/eventually.ts';
-import { Machines } from '../support/namespace-pair.ts';
+import { LINK, Machines } from '../support/namespace-pair.ts';
 import { isc } from './isc.ts';
 import { keaHotStandby, keaLoadBalance } from './kea.ts';
 import type { Product, RunningPair, ScopeSetup } from './product.ts';
@@ -29,9 +29,12 @@ const SERVERS = ['10.96.0.1', '10.96.0.2'] as const;
 const RELAY = '10.96.0.3';
 const NEW_PER_SEC = 100;
 const RENEWALS_PER_SEC = 100;
+const CONFIRMATIONS_PER_SEC = NEW_PER_SEC + RENEWALS_PER_SEC;
 /** RFC 2131 4.1, without the random part: 4, 8, 16, 16 ... seconds. */
 const RETRANSMIT_MS = 4000;
-const BOUNDS_MS = { kill: 10_000, vanish: 15_000 } as const;
+const BOUNDS_MS = { kill: 10_000, vanish: 15_000, cut: 15_000 } as const;
+/** Longer than any product takes to believe that its partner is gone. */
+const CUT_SEC = 105;
 /** After the load has ended, for those who still wait. */
 const SETTLE_MS = 110_000;
 /** A pair that takes longer than this to answer is not serving. */
@@ -40,7 +43,8 @@ const ANSWER_SEC_MAX = 3;
 const CONFIRM_MS = 60_000;
 
 export interface TakeoverCase {
-  readonly fault: 'kill' | 'vanish';
+  /** The first server is killed; its machine vanishes; the link between the two, and nothing else, is dead for a while. */
+  readonly fault: 'kill' | 'vanish' | 'cut';
   readonly scope: 'large' | 'small';
 }
 
@@ -80,9 +84,10 @@ export function casesOf(product: Product): readonly TakeoverCase[] {
   const all: readonly TakeoverCase[] = [
     { fault: 'kill', scope: 'large' },
     { fault: 'vanish', scope: 'large' },
+    { fault: 'cut', scope: 'large' },
     { fault: 'kill', scope: 'small' },
   ];
-  return product.isOurs ? all : all.filter(({ fault }) => fault === 'kill');
+  return product.isOurs ? all : all.filter(({ fault }) => fault !== 'vanish');
 }
 
 /** The first program that is not there. */
@@ -100,7 +105,7 @@ export function missingProgram(product: Product): string | undefined {
 export async function takeover(product: Product, which: TakeoverCase, run: number): Promise<TakeoverResult> {
   const plan: Plan =
     which.scope === 'large'
-      ? { ...which, setup: LARGE, beforeSec: 20, afterSec: 20 }
+      ? { ...which, setup: LARGE, beforeSec: 20, afterSec: which.fault === 'cut' ? CUT_SEC : 20 }
       : { ...which, setup: SMALL, beforeSec: 10, afterSec: 9 };
   const shown = {
     product: product.name,
@@ -145,9 +150,12 @@ async function measure(
   if (before.waiting > 0 || before.bound < NEW_PER_SEC * (plan.beforeSec - ANSWER_SEC_MAX))
     throw new Error(`the pair did not serve before the fault: ${JSON.stringify(before)}`);
   await crowd.tell({ kind: 'mark' });
+  const [first] = machines.hosts;
   if (plan.fault === 'kill') await pair.killFirst();
-  else machines.vanish(machines.hosts[0]);
+  else if (plan.fault === 'vanish') machines.vanish(first);
+  else machines.network.setLink(first, LINK, 'down');
   await passes(plan.afterSec);
+  if (plan.fault === 'cut') machines.network.setLink(first, LINK, 'up');
   await crowd.tell({ kind: 'load', newPerSec: 0, renewalsPerSec: 0 });
   const served = await settled(crowd);
   const lost = await confirm(crowd);
@@ -175,9 +183,9 @@ async function settled(crowd: CrowdProcess): Promise<CrowdReport> {
   return last;
 }
 
-/** Renews all leases in turn, at the pace of the load, until each that was held at the fault is confirmed or time is up. */
+/** Renews all leases in turn, as many a second as the load had exchanges, until each that was held at the fault is confirmed or time is up. */
 async function confirm(crowd: CrowdProcess): Promise<CrowdReport> {
-  let last = await crowd.tell({ kind: 'load', newPerSec: 0, renewalsPerSec: RENEWALS_PER_SEC });
+  let last = await crowd.tell({ kind: 'load', newPerSec: 0, renewalsPerSec: CONFIRMATIONS_PER_SEC });
   await eventually('every lease is confirmed', CONFIRM_MS, async () => {
     last = await crowd.report();
     return last.sinceMark.unconfirmed === 0 ? true : undefined;

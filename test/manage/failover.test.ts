@@ -204,7 +204,7 @@ test('a Remove that cannot drain changes nothing and wakes the silenced scopes a
   const { a, b } = await pairedServers();
   b.drainRefusal = 'too slow';
   assert.deepEqual(codes(await a.run('failover.remove', { Name: ['rel1'] })), ['failover/not-drained']);
-  assert.equal(b.config.scopes[0]?.state, 'Active');
+  assert.equal(b.config.relationships[0]?.leavingScopeIds, undefined);
   assert.equal(b.config.relationships.length + a.config.relationships.length, 2);
   const forced = await a.run('failover.remove', { Name: ['rel1'], Force: true });
   assert.deepEqual(forced.kind === 'ok' && forced.warnings.map((problem) => problem.code), [

@@ -101,10 +101,7 @@ function assertWhole(story: Story, world: FakeWorld, at: string): void {
   assert.deepEqual([world.a.openChanges(), world.b.openChanges()], [[], []], `open after: ${at}`);
   for (const server of [world.a, world.b]) {
     for (const relationship of server.config.relationships) {
-      for (const scopeId of relationship.scopeIds) {
-        const scope = server.config.scopes.find((one) => one.scopeId === scopeId);
-        assert.equal(scope?.state, 'Active', `${scopeId} on ${server.name} after: ${at}`);
-      }
+      assert.equal(relationship.leavingScopeIds, undefined, `${server.name} is silent after: ${at}`);
     }
     assert.ok(
       ![...server.transactions.values()].some((record) => record.body.includes('"kind":"change"')),
@@ -180,14 +177,14 @@ test('a doubt aborted by hand leaves the old configuration and wakes the silence
   };
   void world.a.run('failover.remove', { Name: ['rel1'] });
   await world.rest();
-  assert.equal(world.b.config.scopes[0]?.state, 'Inactive');
+  assert.deepEqual(world.b.config.relationships[0]?.leavingScopeIds, ['10.0.1.0']);
   const listed = await world.b.run('pair.changes');
   const [change] = listed.kind === 'ok' ? (listed.value as { Id: string; Standing: string }[]) : [];
   assert.equal(change?.Standing, 'in-doubt');
   const busy = await world.b.run('scope.set-by-without-range', { ScopeId: '10.0.1.0', Name: 'other' });
   assert.equal(busy.kind === 'failed' && busy.problems[0]?.code, 'failover/busy');
   assert.equal((await world.b.run('pair.end-change', { Id: change?.Id, Outcome: 'abort' })).kind, 'ok');
-  assert.equal(world.b.config.scopes[0]?.state, 'Active');
+  assert.equal(world.b.config.relationships[0]?.leavingScopeIds, undefined);
   assert.equal(world.b.config.relationships.length, 1);
 });
 

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Reservation } from '../../src/core/config/model.ts';
 import type { Outcome } from '../../src/manage/operation.ts';
 import { type EpochSec, parseIp4 } from '../../src/wire/units.ts';
 import { type FakeServer, FakeWorld, lease, pairedServers, scope, twoServers } from './fake-control.ts';
@@ -450,4 +451,34 @@ test('a change in the audit log names who, what and how it ended, and no secret'
     ],
   );
   assert.ok(!JSON.stringify(lines).includes('hush'));
+});
+
+test('a change that would not fit one record of the log is refused before anything is begun', async () => {
+  const world = twoServers();
+  const description = 'd'.repeat(255);
+  const reservations = (third: number): Reservation[] =>
+    Array.from({ length: 190 }, (_, i) => ({
+      address: `10.9.${third}.${10 + i}`,
+      client: {
+        kind: 'client-id',
+        hex: `${third.toString(16).padStart(2, '0')}${i.toString(16).padStart(2, '0')}`.repeat(120),
+      },
+      name: description,
+      description,
+      type: 'Both',
+      options: [],
+    }));
+  const scopes = Array.from({ length: 50 }, (_, i) =>
+    scope(1, {
+      scopeId: `10.9.${i}.0`,
+      startRange: `10.9.${i}.10`,
+      endRange: `10.9.${i}.200`,
+      reservations: reservations(i),
+    }),
+  );
+  world.a.put((config) => ({ ...config, scopes }));
+  const all = { Name: 'r', PartnerServer: 'dhcp2', ScopeId: scopes.map((one) => one.scopeId) };
+  assert.equal(code(await world.a.run('failover.add-by-load-balance', all)), 'change/too-large');
+  value(await world.a.run('failover.add-by-load-balance', { ...all, ScopeId: all.ScopeId.slice(0, 20) }));
+  assert.equal(world.b.config.scopes.length, 20);
 });

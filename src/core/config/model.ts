@@ -94,6 +94,8 @@ export interface Relationship {
   /** A reference into the secrets file, never the secret. */
   readonly sharedSecretRef: string | null;
   readonly scopeIds: readonly string[];
+  /** Scopes of these that are about to leave this server: it is silent for them until their removal is settled. */
+  readonly leavingScopeIds?: readonly string[];
   readonly profile: 'twinlease' | 'isc' | 'msft' | 'draft';
 }
 

@@ -141,6 +141,7 @@ const relationship = z.strictObject({
   stateSwitchIntervalSec: z.int().min(1).max(UINT32_MAX).nullable(),
   sharedSecretRef: text(1, 255).nullable(),
   scopeIds: z.array(address).max(CONFIG_LIMITS.scopes),
+  leavingScopeIds: z.array(address).max(CONFIG_LIMITS.scopes).exactOptional(),
   profile: z.enum(['twinlease', 'isc', 'msft', 'draft']),
 });
 

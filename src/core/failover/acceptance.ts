@@ -110,6 +110,8 @@ function byTable(update: BindingUpdate, ours: Binding, how: Judging): Verdict {
     case 'accept':
       return ACCEPT;
     case 'reject-16':
+      // In PARTNER-DOWN the partner may have ended the time aside by itself, and may have leased the address since.
+      if (how.isRecovering && theirsAt >= ours.stateSinceAt) return ACCEPT;
       return reject('less-critical-binding-information');
     case 'same-client':
       return activeOverActive(update, ours, theirsAt, how);

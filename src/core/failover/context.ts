@@ -272,7 +272,7 @@ export function put(ctx: Context, binding: Binding): void {
 /** Sends in order, after everything saved so far; answers the xid used. */
 export function send(ctx: Context, body: Body, xid: number = takeXid(ctx)): number {
   flushRecord(ctx);
-  ctx.link.lastSentMs = ctx.now.monoMs;
+  // It may wait for a slow disk, so it does not count as a sign of life; only CONTACT never waits (specification 1.9, I22).
   ctx.effects.push({ kind: 'send', message: { ...body, xid } as OutMessage });
   return xid;
 }

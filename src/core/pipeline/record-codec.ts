@@ -260,10 +260,18 @@ function encodeRelationship(record: RelationshipRecord): Uint8Array {
     .u32(record.skewSec)
     .u32(record.mcltWasSec)
     .u32(record.mcltWasUntilAt)
-    .u8((record.wantsAll ? 1 : 0) | (record.holdsAllData ? 2 : 0) | (record.partnerStoreId !== undefined ? 4 : 0))
+    .u8(
+      (record.wantsAll ? 1 : 0) |
+        (record.holdsAllData ? 2 : 0) |
+        (record.partnerStoreId !== undefined ? 4 : 0) |
+        (record.lossAt !== undefined ? 8 : 0) |
+        (record.toldSequence !== undefined ? 16 : 0),
+    )
     .u53(record.partnerSequence)
     .u32(record.recoverWaitUntilAt);
   if (record.partnerStoreId !== undefined) writer.field(record.partnerStoreId);
+  if (record.lossAt !== undefined) writer.u32(record.lossAt);
+  if (record.toldSequence !== undefined) writer.u53(record.toldSequence);
   writer.u16(record.silentScopeIds.length);
   for (const scopeId of record.silentScopeIds) writer.u32(scopeId);
   return writer.bytes();
@@ -284,10 +292,12 @@ function readRelationship(reader: Reader): RelationshipRecord {
   const mcltWasSec = reader.u32() as Sec;
   const mcltWasUntilAt = reader.u32() as EpochSec;
   const flags = reader.u8();
-  if (flags > 7) reader.stop('a relationship with unknown flags, made by a newer version', reader.at - 1);
+  if (flags > 31) reader.stop('a relationship with unknown flags, made by a newer version', reader.at - 1);
   const partnerSequence = reader.u53();
   const recoverWaitUntilAt = reader.u32() as EpochSec;
   const partnerStoreId = (flags & 4) !== 0 ? reader.field() : undefined;
+  const lossAt = (flags & 8) !== 0 ? (reader.u32() as EpochSec) : undefined;
+  const toldSequence = (flags & 16) !== 0 ? reader.u53() : undefined;
   const silentScopeIds: Ip4[] = [];
   for (let n = reader.u16(); n > 0 && reader.stopped === undefined; n--) silentScopeIds.push(reader.u32() as Ip4);
   return {
@@ -309,6 +319,8 @@ function readRelationship(reader: Reader): RelationshipRecord {
     recoverWaitUntilAt,
     silentScopeIds,
     holdsAllData: (flags & 2) !== 0,
+    ...(lossAt === undefined ? {} : { lossAt }),
+    ...(toldSequence === undefined ? {} : { toldSequence }),
   };
 }
 

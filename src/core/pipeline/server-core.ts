@@ -36,6 +36,7 @@ import { endDeclines } from '../serving/decline.ts';
 import { makeServing } from '../serving/serving.ts';
 import type { Decision, Ingress, ReplyPlan, Serving, ServingIdentity } from '../serving/serving-types.ts';
 import { STANDALONE_RIGHTS } from '../serving/standalone-rights.ts';
+import { leavingRights } from '../serving/leaving-rights.ts';
 import { tombstoneRights } from '../serving/tombstone-rights.ts';
 import { enteringSpans } from './pool-changes.ts';
 import { encodeRecord } from './record-codec.ts';
@@ -94,6 +95,8 @@ export class ServerCore {
   readonly #endpoints = new Map<string, { readonly endpoint: Endpoint; config: EndpointConfig }>();
   readonly #rightsByScope = new Map<Ip4, { readonly name: string; readonly rights: Rights }>();
   readonly #tombstoneRights = new Map<Ip4, Rights>();
+  /** Scopes whose removal from this server is promised. */
+  readonly #leaving = new Set<Ip4>();
   #config: Config;
   /** Sequence of the newest record appended: a reply that repeats a promise waits for what was saved before. */
   #lastSequence = 0;
@@ -118,7 +121,8 @@ export class ServerCore {
   }
 
   rightsOf(scopeId: Ip4): Rights {
-    return this.#rightsByScope.get(scopeId)?.rights ?? this.#tombstoneRights.get(scopeId) ?? STANDALONE_RIGHTS;
+    const rights = this.#rightsByScope.get(scopeId)?.rights ?? this.#tombstoneRights.get(scopeId) ?? STANDALONE_RIGHTS;
+    return this.#leaving.has(scopeId) ? leavingRights(rights) : rights;
   }
 
   get config(): Config {
@@ -238,7 +242,7 @@ export class ServerCore {
     for (const relationship of config.relationships) {
       const present = this.#endpoints.get(relationship.name);
       if (present === undefined) this.#enterRelationship(now, relationship, entering);
-      else this.#reconfigureEndpoint(now, relationship, present);
+      else this.#reconfigureEndpoint(now, relationship, present, entering);
     }
     this.#readTombstones(config);
     this.#serving.reconfigure(config);
@@ -325,12 +329,15 @@ export class ServerCore {
     }
   }
 
-  /** A part of one scope at a time; scopes without declined addresses are passed over. */
+  /**
+   * A part of one scope at a time; scopes without declined addresses are passed over, and those where this server may not end
+   * anything now: while it recovers, the partner may have given the address on already.
+   */
   #endDeclines(now: Now): void {
     const scopeIds = this.bindings
       .pools()
       .map((pool) => pool.scopeId)
-      .filter((id) => this.bindings.counts(id).abandoned > 0);
+      .filter((id) => this.bindings.counts(id).abandoned > 0 && this.rightsOf(id).mayExpire(now));
     const going = this.#declineSweep;
     const sweep =
       going !== undefined && scopeIds.includes(going.scopeId) ? going : { scopeId: scopeIds[0], from: scopeIds[0] };
@@ -352,6 +359,11 @@ export class ServerCore {
 
   #readTombstones(config: Config): void {
     this.#tombstoneRights.clear();
+    this.#leaving.clear();
+    for (const text of config.relationships.flatMap((relationship) => relationship.leavingScopeIds ?? [])) {
+      const scopeId = parseIp4(text);
+      if (scopeId !== undefined) this.#leaving.add(scopeId);
+    }
     for (const { scopeIds, role } of config.tombstones) {
       for (const text of scopeIds) {
         const scopeId = parseIp4(text);
@@ -397,6 +409,7 @@ export class ServerCore {
     now: Now,
     relationship: Relationship,
     present: { config: EndpointConfig; readonly endpoint: Endpoint },
+    entering: Entering,
   ): void {
     const config = endpointConfigOf(relationship, this.#config);
     const newScopeIds = config.scopeIds.filter((scopeId) => !present.config.scopeIds.includes(scopeId));
@@ -407,7 +420,9 @@ export class ServerCore {
     }
     if (JSON.stringify(config) === JSON.stringify(present.config)) return;
     present.config = config;
-    this.#step(now, relationship.name, { kind: 'reconfigured', config, newScopeIds });
+    // The called server holds all data of a scope that it brings in; only the other half is silent for it at first.
+    const fetched = newScopeIds.filter((scopeId) => !entering.given.some((given) => given.scopeId === scopeId));
+    this.#step(now, relationship.name, { kind: 'reconfigured', config, newScopeIds: fetched });
   }
 
   #changePools(before: Config, config: Config, entering: Entering): void {

@@ -8,6 +8,7 @@ import { ENGINE_PROBLEMS } from './catalogue-engine.ts';
 import { HOST_PROBLEMS } from './catalogue-host.ts';
 import { REQUEST_PROBLEMS } from './catalogue-request.ts';
 import { SHELL_PROBLEMS } from './catalogue-shell.ts';
+import { UPKEEP_PROBLEMS } from './catalogue-upkeep.ts';
 import type { Problem, ProblemEntry } from './problem.ts';
 
 export const PROBLEMS = {
@@ -16,6 +17,7 @@ export const PROBLEMS = {
   ...ENGINE_PROBLEMS,
   ...HOST_PROBLEMS,
   ...SHELL_PROBLEMS,
+  ...UPKEEP_PROBLEMS,
 } as const satisfies Readonly<Record<string, ProblemEntry>>;
 
 export type ProblemCode = keyof typeof PROBLEMS;

@@ -40,12 +40,12 @@ export function leaseTimesFor(asking: Asking, choice: Choice): LeaseTimes {
 
 /** Makes the lease in the table; answers the addresses whose bindings changed. */
 export function grant(asking: Asking, choice: Choice, lease: LeaseTimes): readonly Ip4[] {
-  return store(asking, choice, addSec(asking.now.wallAt, lease.grantedSec), 0);
+  return store(asking, choice, lease, 0);
 }
 
 /** A BOOTP client's address has no end (RFC 1534 2). */
 export function grantForEver(asking: Asking, choice: Choice): readonly Ip4[] {
-  return store(asking, choice, addSec(asking.now.wallAt, INFINITE_SEC), IP_FLAG_BOOTP);
+  return store(asking, choice, { desiredSec: INFINITE_SEC, grantedSec: INFINITE_SEC }, IP_FLAG_BOOTP);
 }
 
 /** Whether the address goes on being the same client's, so that what the partner knows of it still counts. */
@@ -53,7 +53,7 @@ function isContinued(standing: Choice['standing']): boolean {
   return standing.kind === 'own' || standing.wasHolder;
 }
 
-function store(asking: Asking, choice: Choice, leaseEndAt: EpochSec, flags: number): readonly Ip4[] {
+function store(asking: Asking, choice: Choice, lease: LeaseTimes, flags: number): readonly Ip4[] {
   const { scope, standing, address } = choice;
   const { now, view, parts } = asking;
   const before = standing.binding;
@@ -62,6 +62,8 @@ function store(asking: Asking, choice: Choice, leaseEndAt: EpochSec, flags: numb
   const base = isContinued(standing) ? before : emptyBinding(address, before.ownedAs);
   const isReservedByHardware = standing.reserved?.reservation.client.kind === 'hardware';
   const owner = before.state === 'free' || before.state === 'backup' ? before.state : undefined;
+  const rights = parts.rightsOf(scope.id);
+  const hasPartner = rights.relationshipName !== undefined;
   parts.bindings.change({
     ...base,
     state: 'active',
@@ -69,11 +71,14 @@ function store(asking: Asking, choice: Choice, leaseEndAt: EpochSec, flags: numb
     hardware: view.hardware,
     hostName: hostNameOf(asking) ?? base.hostName,
     relayInfo: relayInfoOf(view) ?? base.relayInfo,
-    leaseEndAt,
+    leaseEndAt: addSec(now.wallAt, lease.grantedSec),
+    // What the partner is told to expect reaches further than the lease, so that the next renewal gets all it wants
+    // (failover specification 6.2).
+    sentPotentialAt: hasPartner ? rights.potentialEndAt(now, lease.desiredSec, lease.grantedSec, base) : base.sentPotentialAt,
     lastTransactionAt: now.wallAt,
     stateSinceAt: isRenewal ? before.stateSinceAt : now.wallAt,
     ipFlags: flags | (standing.reserved === undefined ? 0 : IP_FLAG_RESERVED),
-    dirty: parts.rightsOf(scope.id).relationshipName !== undefined,
+    dirty: hasPartner,
     // What came back from available is told to nobody yet; a lease that is resumed keeps what was told of it.
     told: owner === undefined && base.told,
     ownedAs: owner ?? before.ownedAs,

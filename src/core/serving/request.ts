@@ -93,7 +93,9 @@ function decideKnown(asking: Asking, form: Form, address: Ip4): Decision {
   const standing = standingOf(asking, scope, address);
   if (service.serves === 'renew') {
     // Failover specification 4.1: in RECOVER-DONE leases go on, and nothing else happens.
-    if (form === 'init-reboot' || standing.kind !== 'own' || !scope.isActive) {
+    // A lease that is over may be another's at the partner by now.
+    const isRunning = standing.kind === 'own' && standing.binding.leaseEndAt > now.wallAt;
+    if (form === 'init-reboot' || standing.kind !== 'own' || !isRunning || !scope.isActive) {
       return drop(asking, scope, 'not-serving', service.why);
     }
     return lease(asking, { scope, address, standing, how: `${form}, its own lease` });

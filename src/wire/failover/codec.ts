@@ -355,7 +355,7 @@ function readConnect(values: OptionValues, start: Start, vendor: VendorOptions, 
     mcltSec: values[15],
     hashBuckets: profile === 'draft' ? buckets && inverted(buckets) : buckets,
     store: vendor.store,
-    ...(vendor.remembered && { remembered: vendor.remembered }),
+    remembered: vendor.remembered,
   };
 }
 
@@ -372,7 +372,7 @@ function readConnectAck(values: OptionValues, start: Start, vendor: VendorOption
     rejectReason: readReject(values),
     message: values[16],
     store: vendor.store,
-    ...(vendor.remembered && { remembered: vendor.remembered }),
+    remembered: vendor.remembered,
   };
 }
 

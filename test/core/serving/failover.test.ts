@@ -54,13 +54,17 @@ describe('4.1 what each state serves', () => {
 
   it('renew: the own lease is renewed, and nothing else happens, not even a NAK', () => {
     const world = pairWorld({ service: () => ({ serves: 'renew', why: 'RECOVER-DONE' }) });
-    world.change('10.0.0.10', { state: 'active', hardware: OWN_HARDWARE });
+    const leaseEndAt = (START_AT + 1) as EpochSec;
+    world.change('10.0.0.10', { state: 'active', hardware: OWN_HARDWARE, leaseEndAt });
+    world.change('10.0.0.12', { state: 'active', hardware: OWN_HARDWARE, leaseEndAt: START_AT as EpochSec });
     assert.equal(outcome(world.send({ type: 'request', ciaddr: '10.0.0.10' }, DIRECT)), 'ack 10.0.0.10');
     assert.equal(outcome(world.send({ type: 'request', ciaddr: '10.0.0.10' }, LOCAL)), 'ack 10.0.0.10');
     for (const sent of [
       { type: 'discover' },
       { type: 'request', mac: OTHER, ciaddr: '10.0.0.10' },
       { type: 'request', ciaddr: '10.0.0.11' },
+      // Its own too, but over: the partner may have given it on.
+      { type: 'request', ciaddr: '10.0.0.12' },
       { type: 'request', ciaddr: '192.0.2.1' },
       { type: 'request', requested: '10.0.0.10' },
       { type: 'request', serverId: SERVER, requested: '10.0.0.10' },

@@ -116,6 +116,7 @@ function connectArbitrary(profile: WireProfile): fc.Arbitrary<FailoverMessage> {
     mcltSec: maybe(seconds),
     hashBuckets: maybe(bytes(32, 32)),
     store: isOwn ? maybe(store) : fc.constant(undefined),
+    remembered: isOwn ? maybe(store) : fc.constant(undefined),
   });
 }
 
@@ -133,6 +134,7 @@ function connectAckArbitrary(profile: WireProfile): fc.Arbitrary<FailoverMessage
     rejectReason: maybe(rejectReason),
     message: maybe(text),
     store: isOwn ? maybe(store) : fc.constant(undefined),
+    remembered: isOwn ? maybe(store) : fc.constant(undefined),
   });
 }
 

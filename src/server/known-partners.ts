@@ -1,0 +1,93 @@
+/**
+ * Whose key a connection has proved. While a partner changes its key both of its keys are good, and whatever it sends belongs to
+ * the partner as the configuration knows it; once the new key was used, the old one is dropped (design, part 5 "Trust").
+ */
+import type { Config, Partner } from '../core/config/model.ts';
+import { withPartnerKey } from '../core/config/partner-key.ts';
+import type { TlsConnection } from '../net/connection.ts';
+import type { ConfigService } from './config-service.ts';
+import type { TransactionRecord } from './control.ts';
+
+export interface KnownPartnersOptions {
+  readonly configs: Pick<ConfigService, 'present' | 'change'>;
+  readonly transactions: ReadonlyMap<string, TransactionRecord>;
+}
+
+export class KnownPartners {
+  readonly #configs: KnownPartnersOptions['configs'];
+  readonly #transactions: KnownPartnersOptions['transactions'];
+  /** Announced keys that were used since the start. */
+  readonly #used = new Set<string>();
+  #isSettling = false;
+
+  constructor(options: KnownPartnersOptions) {
+    this.#configs = options.configs;
+    this.#transactions = options.transactions;
+  }
+
+  /** By its key or by the one it announced. */
+  of(key: string): Partner | undefined {
+    const { partners } = this.#configs.present.config;
+    return partners.find((one) => one.key === key) ?? partners.find((one) => one.nextKey === key);
+  }
+
+  /** The connection under the key that the configuration has for whoever is at its other end. */
+  identified(connection: TlsConnection): TlsConnection {
+    const partner = this.of(connection.peerKey);
+    if (partner === undefined || partner.key === connection.peerKey) return connection;
+    this.#used.add(connection.peerKey);
+    return underKey(connection, partner.key);
+  }
+
+  /**
+   * Drops the old keys of partners that have used their new ones. A change on two servers that is still open names its partner
+   * by key, so the old key stays until it has ended. Call it about once a second.
+   */
+  async settle(): Promise<void> {
+    if (this.#isSettling || this.#used.size === 0) return;
+    this.#isSettling = true;
+    try {
+      for (;;) {
+        const { number, config } = this.#configs.present;
+        const partner = config.partners.find((one) => this.#isReady(config, one));
+        if (partner?.nextKey === undefined) return;
+        const outcome = await this.#configs.change({
+          base: number,
+          by: `partner ${partner.name}`,
+          what: `partner ${partner.name} has a new key`,
+          config: withPartnerKey(config, partner.key, partner.nextKey),
+        });
+        if (outcome.kind === 'bad') return;
+        if (outcome.kind === 'ok') this.#used.delete(partner.nextKey);
+      }
+    } finally {
+      this.#isSettling = false;
+    }
+  }
+
+  #isReady(config: Config, partner: Partner): boolean {
+    if (partner.nextKey === undefined || !this.#used.has(partner.nextKey)) return false;
+    if (config.partners.some((one) => one.key === partner.nextKey)) return false;
+    return ![...this.#transactions.values()].some((one) => one.body.includes(partner.key));
+  }
+}
+
+function underKey(connection: TlsConnection, key: string): TlsConnection {
+  return {
+    kind: 'tls',
+    alpn: connection.alpn,
+    peerKey: key,
+    isKnown: true,
+    remoteAddress: connection.remoteAddress,
+    remotePort: connection.remotePort,
+    localAddress: connection.localAddress,
+    get bufferedBytes() {
+      return connection.bufferedBytes;
+    },
+    write: (bytes) => connection.write(bytes),
+    onData: (listener) => connection.onData(listener),
+    onClose: (listener) => connection.onClose(listener),
+    close: (why) => connection.close(why),
+    exporter: (label) => connection.exporter(label),
+  };
+}
