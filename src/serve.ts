@@ -45,6 +45,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   server.onTick = () => {
     follower.tick(control.now());
     recovery.tick(control.now());
+    for (const { code, slots } of recovery.takeEvents()) server.log.event(code, slots);
   };
   const door = await openRestDoor(control, {
     address: options.restAddress,

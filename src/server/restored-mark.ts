@@ -3,7 +3,7 @@
  * opened until every relationship has durably begun to recover, so that an old copy is never taken for the present, whoever is
  * reachable at the start and however often the process ends before that.
  */
-import { unlink } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { nodeFileLayer } from '../store/file-layer.ts';
@@ -31,6 +31,6 @@ export async function readRestoredMark(stateDirectory: string): Promise<Restored
 }
 
 export async function removeRestoredMark(stateDirectory: string): Promise<void> {
-  await unlink(join(stateDirectory, RESTORED_FILE));
+  await rm(join(stateDirectory, RESTORED_FILE), { force: true });
   await nodeFileLayer.syncDirectory(stateDirectory);
 }

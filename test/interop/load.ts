@@ -31,6 +31,8 @@ export async function load(mode: 'LoadBalance' | 'HotStandby'): Promise<LoadResu
       mode,
       scopes: [{ scopeId: '10.97.0.0', subnetMask: '255.255.0.0', startRange: '10.97.1.0', endRange: '10.97.254.255' }],
     });
+    // Only what comes with the load counts: while a relationship is made, one server may know it before the other.
+    for (const server of pair.servers) server.errors.length = 0;
     const command = [
       'perfdhcp',
       '-4',

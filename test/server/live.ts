@@ -39,9 +39,13 @@ export class LiveServer {
 
   /** Starts one and stops it after the test. */
   static async open(t: TestContext, name: string): Promise<LiveServer> {
-    const live = new LiveServer(name, join(scratch(t), name));
+    const parent = mkdtempSync(join(tmpdir(), 'twinlease-server-'));
+    const live = new LiveServer(name, join(parent, name));
+    t.after(async () => {
+      await live.stop();
+      rmSync(parent, { recursive: true, force: true });
+    });
     await live.start();
-    t.after(() => live.stop());
     return live;
   }
 

@@ -100,6 +100,26 @@ test('a server that ends right after the new key is durable comes back with it a
   await eventually('b drops the old key', 10_000, () => partnersOf(b)[0]?.key === next.key || undefined);
 });
 
+test('while a change on two servers names the old key, the partner keeps both and links open under the new one', async (t) => {
+  const { a, b } = await related(t);
+  await eventually('both in NORMAL', 15_000, () => (stateOf(a) === 'normal' && stateOf(b) === 'normal') || undefined);
+  const oldKey = a.control.key;
+  const record = { id: 'open change', state: 'prepared', body: JSON.stringify({ partnerKey: oldKey }) } as const;
+  await b.control.saveTransactions([record]);
+  await a.ask('pair.rotate');
+  await a.stop();
+  await eventually('b noticed', 10_000, () => stateOf(b) === 'communications-interrupted' || undefined);
+  await a.start();
+  await eventually(
+    'NORMAL over a link under the new key',
+    20_000,
+    () => (stateOf(a) === 'normal' && stateOf(b) === 'normal') || undefined,
+  );
+  assert.deepEqual([partnersOf(b)[0]?.key, partnersOf(b)[0]?.nextKey], [oldKey, a.control.key]);
+  await b.control.saveTransactions([{ ...record, state: 'forgotten', body: '' }]);
+  await eventually('the old key goes', 10_000, () => partnersOf(b)[0]?.key === a.control.key || undefined);
+});
+
 test('an unreachable partner stops a rotation; with Force the key changes and rejoin introduces the two anew', async (t) => {
   const { a, b } = await related(t);
   const oldKey = a.control.key;

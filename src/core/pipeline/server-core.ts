@@ -70,8 +70,10 @@ export interface Entering {
   readonly given: readonly { readonly scopeId: Ip4; readonly owner: 'free' | 'backup' }[];
   readonly forgotten: readonly Ip4[];
   readonly newRelationships: readonly { readonly name: string; readonly holdsAllData: boolean }[];
+  /** Scopes of a living relationship whose leases this server has yet to fetch: silent here until then. */
+  readonly silentScopeIds: readonly Ip4[];
 }
-export const NOTHING_ENTERS: Entering = { given: [], forgotten: [], newRelationships: [] };
+export const NOTHING_ENTERS: Entering = { given: [], forgotten: [], newRelationships: [], silentScopeIds: [] };
 
 /** Expired leases of scopes without relationship handled in one timer call. */
 const EXPIRE_BATCH = 512;
@@ -418,11 +420,11 @@ export class ServerCore {
     for (const scopeId of newScopeIds) {
       this.#rightsByScope.set(scopeId, { name: relationship.name, rights: present.endpoint.rights });
     }
-    if (JSON.stringify(config) === JSON.stringify(present.config)) return;
-    present.config = config;
     // The called server holds all data of a scope that it brings in; only the other half is silent for it at first.
-    const fetched = newScopeIds.filter((scopeId) => !entering.given.some((given) => given.scopeId === scopeId));
-    this.#step(now, relationship.name, { kind: 'reconfigured', config, newScopeIds: fetched });
+    const silent = entering.silentScopeIds.filter((scopeId) => config.scopeIds.includes(scopeId));
+    if (silent.length === 0 && JSON.stringify(config) === JSON.stringify(present.config)) return;
+    present.config = config;
+    this.#step(now, relationship.name, { kind: 'reconfigured', config, newScopeIds: silent });
   }
 
   #changePools(before: Config, config: Config, entering: Entering): void {
