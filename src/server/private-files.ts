@@ -30,6 +30,8 @@ export async function tokenAt(path: string): Promise<string> {
 export class Secrets {
   readonly #path: string;
   readonly #byRef: Map<string, string>;
+  /** One write after the other, so that the file on disk is never an older one than was promised. */
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(path: string, byRef: Map<string, string>) {
     this.#path = path;
@@ -48,7 +50,12 @@ export class Secrets {
   async put(secret: string): Promise<string> {
     const ref = randomBytes(8).toString('hex');
     this.#byRef.set(ref, secret);
-    await writePrivateText(this.#path, JSON.stringify(Object.fromEntries(this.#byRef)));
+    const written = this.#written.then(() =>
+      writePrivateText(this.#path, JSON.stringify(Object.fromEntries(this.#byRef))),
+    );
+    // One that failed is told to its caller; the next one writes everything anew.
+    this.#written = written.catch(() => undefined);
+    await written;
     return ref;
   }
 

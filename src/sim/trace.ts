@@ -3,7 +3,7 @@
  * finds nothing pays for a closure each.
  */
 
-const LINES_KEPT = 4000;
+const LINES_KEPT = 6000;
 
 interface Line {
   readonly atMs: number;

@@ -105,6 +105,8 @@ function isMalformedHardware(hardware: Uint8Array | undefined): boolean {
 function byTable(update: BindingUpdate, ours: Binding, how: Judging): Verdict {
   if (how.isRecoveringAll) return ACCEPT;
   const theirsAt = effectiveTransactionAt(update, how.sentAt, how.profile);
+  const isNewer = how.profile === 'twinlease' ? settlesAside(update, ours, theirsAt) : undefined;
+  if (isNewer !== undefined) return isNewer ? ACCEPT : reject('outdated-binding-information');
   const cell = ACCEPTANCE[ours.state][update.state];
   switch (cell) {
     case 'accept':
@@ -148,11 +150,32 @@ function activeOverActive(update: BindingUpdate, ours: Binding, theirsAt: EpochS
   return isOursOver && theirsAt > ours.lastTransactionAt ? ACCEPT : reject('fatal-conflict');
 }
 
+/**
+ * An address set aside or reset against a lease, between our own servers: who knows more wins, by the time of the decline and of the
+ * client's last word, the same on both sides. By the draft's table the older decline would end a lease that was given, or went on,
+ * after it. Undefined: no such case.
+ */
+function settlesAside(update: BindingUpdate, ours: Binding, theirsAt: EpochSec): boolean | undefined {
+  if (ours.state === 'active' && isAside(update.state)) return theirsAt >= ours.lastTransactionAt;
+  if (isAside(ours.state) && update.state === 'active') {
+    return theirsAt > (ours.state === 'abandoned' ? ours.stateSinceAt : ours.lastTransactionAt);
+  }
+  return undefined;
+}
+
+function isAside(state: BindingState): boolean {
+  return state === 'abandoned' || state === 'reset';
+}
+
 /** Specification 5.2: an update arrives while our own for the address, of state `mine`, is unanswered. */
 export function duel(update: BindingUpdate, ours: Binding, mine: BindingState, how: Judging): Verdict {
   const isPrimary = how.role === 'primary';
   const theirsAt = effectiveTransactionAt(update, how.sentAt, how.profile);
   const incoming = update.state;
+  if (how.profile === 'twinlease' && ours.state === mine) {
+    const isNewer = settlesAside(update, ours, theirsAt);
+    if (isNewer !== undefined) return isNewer ? GIVE_WAY : duelLost();
+  }
   switch (mine) {
     case 'active': {
       if (incoming === 'active') {
@@ -191,7 +214,8 @@ export function effectiveTransactionAt(update: BindingUpdate, sentAt: EpochSec, 
   if (profile === 'isc' && update.state === 'released') return Math.max(told ?? 0, update.leaseEndAt ?? 0) as EpochSec;
   if (told !== undefined) return told;
   if (update.state === 'released') return update.leaseEndAt ?? update.stateSinceAt ?? NEVER_AT;
-  if (update.state === 'abandoned' || update.state === 'reset') return sentAt;
+  // Our own kind tells when it was set aside; the message may be much later.
+  if (isAside(update.state)) return profile === 'twinlease' ? (update.stateSinceAt ?? sentAt) : sentAt;
   return update.stateSinceAt ?? NEVER_AT;
 }
 

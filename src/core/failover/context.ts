@@ -44,6 +44,8 @@ export interface Link {
   isSkewAlarmed: boolean;
   /** The partner's newest STATE on this connection, to tell a repetition from news. */
   heard: { readonly state: ServerState; readonly sinceAt: EpochSec; readonly flags: number } | undefined;
+  /** The partner asked for everything on this connection, and got it. */
+  hasAllFromHere: boolean;
 }
 
 /** One address of a BNDUPD that has no answer yet. */
@@ -190,6 +192,7 @@ export function emptyLink(): Link {
     partnerMaxUnacked: 0,
     isSkewAlarmed: false,
     heard: undefined,
+    hasAllFromHere: false,
   };
 }
 
@@ -228,6 +231,11 @@ export function keptState(ctx: Context): KeptState {
 
 export function isCommunicating(ctx: Context): boolean {
   return ctx.link.phase === 'communicating';
+}
+
+/** False from the loss of our store until everything was fetched: what is missing could be anybody's, whatever the state. */
+export function isWhole(ctx: Context): boolean {
+  return !ctx.record.wantsAll || ctx.record.holdsAllData;
 }
 
 /** S of specification 1.11. */

@@ -56,6 +56,7 @@ export function onConnected(ctx: Context): void {
   link.nextXid = 1;
   link.lastReceivedMs = ctx.now.monoMs;
   link.heard = undefined;
+  link.hasAllFromHere = false;
   link.isSkewAlarmed = false;
   if (ctx.config.role === 'primary') sendConnect(ctx);
 }

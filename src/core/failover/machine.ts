@@ -11,6 +11,7 @@ import {
   event,
   type Incoming,
   isCommunicating,
+  isWhole,
   keptState,
   ownMark,
   rememberedMark,
@@ -125,13 +126,17 @@ function notePartner(ctx: Context, state: PartnerState, flags: number): void {
 
 /**
  * Remembers the partner's newest store mark (specification 4.3). False when the partner, told that it is old, serves all the
- * same. While it recovers it does not hold what it had, so its mark counts only from RECOVER-WAIT on.
+ * same. While it recovers it does not hold what it had, so its mark counts only from RECOVER-WAIT on, or when it has asked for
+ * everything and got it: a loss found during a conflict ends with the conflict.
  */
 function noteMark(ctx: Context, mark: StoreMark | undefined, state: ServerState): boolean {
   const { record } = ctx;
   if (mark === undefined || state === 'recover') return true;
   const isOld = isBehind(mark, rememberedMark(ctx));
-  if (isOld && state !== 'recover-wait' && state !== 'recover-done') return false;
+  if (isOld && !ctx.link.hasAllFromHere) {
+    if (state === 'potential-conflict') return true;
+    if (state !== 'recover-wait' && state !== 'recover-done') return false;
+  }
   if (sameBytes(mark.storeId, record.partnerStoreId) && mark.sequence === record.partnerSequence) return true;
   record.partnerStoreId = mark.storeId;
   record.partnerSequence = mark.sequence;
@@ -331,6 +336,8 @@ function enterPartnerDownSince(ctx: Context, downAt: EpochSec): void {
   event(ctx, 'failover/state-changed', { from: ctx.record.state, to: 'partner-down' });
   setState(ctx, 'partner-down');
   ctx.record.partnerDownAt = downAt;
+  // Nobody is left to ask.
+  ctx.record.wantsAll = false;
   announce(ctx);
 }
 
@@ -345,5 +352,5 @@ export function commandRecoverAll(ctx: Context): CommandResult {
 }
 
 export function isServing(ctx: Context): boolean {
-  return ctx.mode === 'running' && SERVICE[ctx.record.state] !== 'none' && !isWaitingOutLoss(ctx);
+  return ctx.mode === 'running' && SERVICE[ctx.record.state] !== 'none' && !isWaitingOutLoss(ctx) && isWhole(ctx);
 }

@@ -5,7 +5,7 @@
 import { isSet } from '../../wire/failover/hash-buckets.ts';
 import type { EpochSec, Ip4, Now, Sec } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
-import { allowanceSec, type Context, isCommunicating, mcltSec, ownKind, stateOf, waitMcltSec } from './context.ts';
+import { allowanceSec, type Context, isCommunicating, isWhole, mcltSec, ownKind, stateOf, waitMcltSec } from './context.ts';
 import type { AnswerAsk, Rights } from './endpoint-types.ts';
 import { mayExpire } from './expiry.ts';
 import { UNANSWERED_MS_MAX } from './limits.ts';
@@ -48,6 +48,7 @@ function service(
   if (serves === 'none') return { serves, why: `failover state ${state}` };
   if (now.wallAt < ctx.record.recoverWaitUntilAt)
     return { serves: 'none', why: 'leases given before a loss may still run' };
+  if (!isWhole(ctx)) return { serves: 'none', why: 'the leases lost here are not fetched yet' };
   if (ctx.record.silentScopeIds.includes(scopeId))
     return { serves: 'none', why: 'the scope is new here; its leases are being fetched' };
   return { serves, why: `failover state ${state}` };

@@ -208,6 +208,7 @@ function finishJob(ctx: Context): void {
   const { job } = ctx.outbox;
   if (job?.cursor === undefined || job.pending > 0 || !isCursorDone(job.cursor)) return;
   ctx.outbox.job = undefined;
+  if (job.wantsAll && job.scopeIds === undefined) ctx.link.hasAllFromHere = true;
   send(ctx, { kind: 'upddone' }, job.xid);
 }
 
