@@ -48,6 +48,7 @@ import { getServer, getVersion, getWindowsSetting, setServer, setWindowsSetting 
 import { getScopeStatistics, getServerStatistics } from './statistics.ts';
 import { failoverStatus, serverStatus } from './status.ts';
 import { addSuperscope, getSuperscope, removeSuperscope, renameSuperscope } from './superscope.ts';
+import { trustClock } from './trust-clock.ts';
 import { why } from './why.ts';
 
 export const OPERATIONS: readonly Operation[] = [
@@ -63,7 +64,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...[removeLeaseByScope, removeLeaseByAddress, removeLeaseByClient, removeBadLeases],
   ...[addSuperscope, getSuperscope, renameSuperscope, removeSuperscope, getFreeAddress],
   ...[showConfig, configHistory, diff, applyConfig, undo],
-  ...[invite, accept, listPartners, removePartner, rejoin, rotate, align, listChanges, endChange, backup],
+  ...[invite, accept, listPartners, removePartner, rejoin, rotate, align, listChanges, endChange, backup, trustClock],
   ...[getServer, setServer, serverStatus, getServerStatistics, getVersion, getWindowsSetting, setWindowsSetting, why],
 ];
 

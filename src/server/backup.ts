@@ -10,7 +10,14 @@ import { isSystemError, nodeFileLayer } from '../store/file-layer.ts';
 import { parseName } from '../store/format.ts';
 import type { FileLayer } from '../store/store-types.ts';
 import { toHex } from '../wire/units.ts';
-import { type BackedUpFile, type BackupManifest, type BackupPart, CopyStopped, copyFile, MANIFEST_FILE } from './backup-format.ts';
+import {
+  type BackedUpFile,
+  type BackupManifest,
+  type BackupPart,
+  CopyStopped,
+  copyFile,
+  MANIFEST_FILE,
+} from './backup-format.ts';
 import { writePrivateText } from './private-files.ts';
 
 /** Left free on the disk: a server whose disk is full must end, and a backup is no reason for that. */

@@ -97,6 +97,10 @@ export interface Upkeep {
    * from then on. Until then it can be given up without a trace.
    */
   nextIdentity(): { readonly key: string; adopt(): Promise<void> };
+  /** Why the clock of this machine is not trusted now, and by how much it is off. */
+  clockDoubt(): { readonly kind: string; readonly bySec: number } | undefined;
+  /** An operator says that the machine's clock is right. Resolves when that is durable. */
+  trustClock(): Promise<void>;
 }
 
 export type PartnerAnswer =

@@ -31,11 +31,17 @@ export class KnownPartners {
     return partners.find((one) => one.key === key) ?? partners.find((one) => one.nextKey === key);
   }
 
+  /** Somebody proved this key on a connection. */
+  noteUse(key: string): void {
+    const { partners } = this.#configs.present.config;
+    if (partners.some((one) => one.nextKey === key)) this.#used.add(key);
+  }
+
   /** The connection under the key that the configuration has for whoever is at its other end. */
   identified(connection: TlsConnection): TlsConnection {
     const partner = this.of(connection.peerKey);
     if (partner === undefined || partner.key === connection.peerKey) return connection;
-    this.#used.add(connection.peerKey);
+    this.noteUse(connection.peerKey);
     return underKey(connection, partner.key);
   }
 

@@ -26,7 +26,7 @@ export interface Replayed {
   readonly revision: Revision;
   readonly relationships: ReadonlyMap<string, RelationshipRecord>;
   readonly transactions: Map<string, TransactionRecord>;
-  /** Newest wall clock found; 0 in a new store. */
+  /** The wall clock that was made durable last; 0 in a new store. */
   readonly newestAt: EpochSec;
   /** The store was lost or never existed, while a configuration did; or it was put back from a backup. */
   readonly isLostStore: boolean;
@@ -168,7 +168,8 @@ class ReplayState {
           });
         break;
       case 'heartbeat':
-        if (record.wallAt > this.newestAt) this.newestAt = record.wallAt;
+        // The last one, not the greatest: an operator may have taken an earlier clock for right since.
+        this.newestAt = record.wallAt;
         break;
       default:
         record satisfies never;

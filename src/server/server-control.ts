@@ -108,6 +108,8 @@ function upkeepOf(server: Server): Upkeep {
         isBusy = false;
       }
     },
+    clockDoubt: () => server.clock.doubt,
+    trustClock: () => server.trustClock(),
     backupPlace: (path) => backupPlace(source, path),
     nextIdentity: () => {
       const identity = makeIdentity();

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import type { SnapshotSource } from '../core/bindings/binding.ts';
 import type { Partner, Relationship } from '../core/config/model.ts';
+import { withPartnerKey } from '../core/config/partner-key.ts';
 import { DEFAULT_LIMITS, FOREIGN_LIMITS } from '../core/failover/limits.ts';
 import { encodeRecord } from '../core/pipeline/record-codec.ts';
 import { NOTHING_ENTERS, ServerCore } from '../core/pipeline/server-core.ts';
@@ -21,6 +22,7 @@ import { DEFAULT_STORE_LIMITS } from '../store/store.ts';
 import type { FileLayer, ReplayResult, Store } from '../store/store-types.ts';
 import type { FailoverMessage } from '../wire/failover/messages.ts';
 import { type EpochSec, type Ip4, parseIp4 } from '../wire/units.ts';
+import { CopyStopped } from './backup-format.ts';
 import { WallClock } from './clock.ts';
 import { ConfigService } from './config-service.ts';
 import { AGREED_ID_PREFIX, type ConfigChange, type TransactionRecord } from './control.ts';
@@ -224,8 +226,11 @@ export class Server {
 
   takeConnection(connection: Connection): void {
     if (connection.alpn === 'twinlease-link/1') this.links.accept(this.partners.identified(connection));
-    else if (connection.alpn === 'twinlease-manage/1') this.channel.accept(this.partners.identified(connection));
-    else connection.close();
+    else if (connection.alpn === 'twinlease-manage/1') {
+      // An introduction is bound to the very key that was proved, so the channel gets the connection as it is.
+      this.partners.noteUse(connection.peerKey);
+      this.channel.accept(connection);
+    } else connection.close();
   }
 
   /** Durable first; connections that are open go on under the identity that they were made with. */
@@ -236,8 +241,17 @@ export class Server {
     this.channel.reconnect();
   }
 
+  /** An operator says that the machine's clock is right: from now on it is followed, and a later start is compared with it. */
+  async trustClock(): Promise<void> {
+    this.clock.adopt();
+    this.#noteClock();
+    this.#heartbeat(this.clock.now().wallAt);
+    await this.store.settled();
+  }
+
   /** Takes a snapshot, then keeps every file of the store in its place until `run` has ended. One at a time. */
   async withStillFiles<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#isClosing) throw new CopyStopped('the server stops');
     const copying = this.store.snapshot(this.#source, () => this.#stateRecords(), true).then(run);
     this.#copying = copying;
     try {
@@ -412,16 +426,20 @@ export class Server {
     );
   }
 
+  #heartbeat(wallAt: EpochSec): void {
+    this.#heartbeatAt = wallAt + HEARTBEAT_SEC;
+    this.#trustedAt = wallAt;
+    this.store.append(encodeRecord({ kind: 'heartbeat', wallAt }));
+    this.afterInput();
+  }
+
   #everySecond(): void {
     this.clock.follow();
     this.#noteClock();
     const now = this.clock.now();
-    if (now.wallAt >= this.#heartbeatAt && this.clock.doubt === undefined) {
-      this.#heartbeatAt = now.wallAt + HEARTBEAT_SEC;
-      this.#trustedAt = now.wallAt;
-      this.store.append(encodeRecord({ kind: 'heartbeat', wallAt: now.wallAt }));
-      this.afterInput();
-    }
+    // A clock that was found to be ahead is back in the past now, and must not wait until the old time comes again.
+    const isDue = now.wallAt >= this.#heartbeatAt || now.wallAt < this.#heartbeatAt - HEARTBEAT_SEC;
+    if (isDue && this.clock.doubt === undefined) this.#heartbeat(now.wallAt);
     if (this.store.isSnapshotDue && !this.#isSnapshotting && !this.isCopying) this.#snapshot();
     this.#noteCommunicating();
     // A rejection is a failed write and must reach the process (design, part 3).
@@ -590,12 +608,15 @@ export class Server {
   async #adoptPartner(partner: Partner): Promise<void> {
     for (;;) {
       const { number, config } = this.configs.present;
-      const partners = [...config.partners.filter((known) => known.key !== partner.key), partner];
+      // One that announced this key and is introduced anew with it goes on as the partner it was.
+      const former = config.partners.find((known) => known.nextKey === partner.key);
+      const base = former === undefined ? config : withPartnerKey(config, former.key, partner.key);
+      const partners = [...base.partners.filter((known) => known.key !== partner.key), partner];
       const done = await this.configs.change({
         base: number,
         by: 'pairing',
         what: `introduced to ${partner.name}`,
-        config: { ...config, partners },
+        config: { ...base, partners },
       });
       if (done.kind === 'ok') return;
       if (done.kind === 'bad')

@@ -48,6 +48,8 @@ export class Traces {
   of(client: string): DecisionTrace[] {
     const plain = client.toLowerCase().replace(/[-:]/g, '');
     const found: DecisionTrace[] = [];
+    // Packets that could not be read have no name and belong to nobody.
+    if (plain === '') return found;
     for (let back = 1; back <= TRACES_MAX && found.length < TRACES_SHOWN_MAX; back++) {
       const trace = this.#ring[(this.#next - back + TRACES_MAX) % TRACES_MAX];
       if (trace === undefined) break;

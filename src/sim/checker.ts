@@ -17,8 +17,8 @@ import { Promises } from './promises.ts';
 import { ServingChecks } from './serving-checks.ts';
 import type { Side } from './sides.ts';
 import { StateChecks } from './state-checks.ts';
+import type { CheckerView, WorldView } from './views.ts';
 import type { Violation } from './violation.ts';
-import type { World } from './world.ts';
 
 /** Rules that hold only while PARTNER-DOWN is declared for partners that are down (specification 7, P1). */
 const VOID_WITHOUT_P1 = new Set(['I1', 'I5', 'I7', 'I8', 'I9', 'I10', 'I20', 'I21']);
@@ -34,7 +34,7 @@ export interface Counts {
   excused: number;
 }
 
-export class Checker implements ProcessWatch, ClientWatch {
+export class Checker implements ProcessWatch, ClientWatch, CheckerView {
   readonly violations: Violation[] = [];
   readonly excuses: string[] = [];
   readonly counts: Counts = { acks: 0, naks: 0, offers: 0, drops: 0, renewals: 0, longestWaitMs: 0, excused: 0 };
@@ -44,11 +44,11 @@ export class Checker implements ProcessWatch, ClientWatch {
   onLeft: ((process: ServerProcess, what: string) => void) | undefined;
   #excusedUntilMs = -1;
   readonly #forgetful = new Set<Side>();
-  readonly #world: World;
+  readonly #world: WorldView;
   readonly #serving: ServingChecks;
   readonly #states: StateChecks;
 
-  constructor(world: World) {
+  constructor(world: WorldView) {
     this.#world = world;
     const report = (rule: string, what: string): void => this.report(rule, what);
     this.link = new LinkChecks(report, () => world.nowMs);
@@ -154,7 +154,7 @@ export class Checker implements ProcessWatch, ClientWatch {
 
   event(process: ServerProcess, code: string, slots: Readonly<Record<string, string | number>>): void {
     this.#say(process.side, () => `${code} ${JSON.stringify(slots)}`);
-    if (code === 'failover/state-changed') this.#states.changed(process, String(slots['from']), String(slots['to']));
+    if (code === 'failover/state-changed') this.#states.changed(process, String(slots.from), String(slots.to));
   }
 
   broken(process: ServerProcess, what: string): void {

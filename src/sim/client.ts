@@ -174,7 +174,10 @@ export class Client {
 
   #repeatRequest(): void {
     const chosen = this.#chosen!;
-    if (this.#tries >= REQUEST_TRIES) return this.#discover();
+    if (this.#tries >= REQUEST_TRIES) {
+      this.#discover();
+      return;
+    }
     this.#broadcast('request', 'selecting', { requested: chosen.address, serverId: chosen.serverId });
     this.#wake(this.#retryMs(), () => this.#repeatRequest());
   }
@@ -187,7 +190,10 @@ export class Client {
   }
 
   #repeatReboot(): void {
-    if (this.#tries >= REBOOT_TRIES) return this.#discover();
+    if (this.#tries >= REBOOT_TRIES) {
+      this.#discover();
+      return;
+    }
     this.#broadcast('request', 'init-reboot', { requested: this.#lastAddress! });
     this.#wake(this.#retryMs(), () => this.#repeatReboot());
   }
@@ -202,7 +208,10 @@ export class Client {
 
   #repeatRenew(): void {
     const lease = this.lease!;
-    if (this.#nowMs >= lease.t2Ms) return this.#rebind();
+    if (this.#nowMs >= lease.t2Ms) {
+      this.#rebind();
+      return;
+    }
     this.#send('request', 'renewing', { ciaddr: lease.address }, lease.serverId);
     this.#wake(waitUntil(this.#nowMs, lease.t2Ms), () => this.#repeatRenew());
   }
@@ -215,7 +224,10 @@ export class Client {
 
   #repeatRebind(): void {
     const lease = this.lease!;
-    if (this.#nowMs >= lease.untilMs) return this.#expire();
+    if (this.#nowMs >= lease.untilMs) {
+      this.#expire();
+      return;
+    }
     this.#broadcast('request', 'rebinding', { ciaddr: lease.address });
     this.#wake(waitUntil(this.#nowMs, lease.untilMs), () => this.#repeatRebind());
   }
@@ -248,7 +260,10 @@ export class Client {
     const waitedMs = this.askingSinceMs === undefined ? undefined : this.#nowMs - this.askingSinceMs;
     this.askingSinceMs = undefined;
     this.#parts.watch.holds(this, this.lease, waitedMs);
-    if (isNew && this.#parts.random.chance(1)) return this.#decline();
+    if (isNew && this.#parts.random.chance(1)) {
+      this.#decline();
+      return;
+    }
     if (isNew) this.#planLife();
     this.#wake(this.lease.t1Ms - this.#nowMs, () => this.#renew());
   }

@@ -97,6 +97,11 @@ export class Disk {
     this.#frames = [...copy.frames];
   }
 
+  /** The fault that a store must never have; only while no process runs. */
+  loseTail(frames: number): void {
+    this.#frames.length = Math.max(this.#frames.length - frames, 0);
+  }
+
   replay(record: (bytes: Uint8Array) => void): void {
     for (const frame of this.#frames) for (const bytes of frame) record(bytes);
   }

@@ -33,7 +33,9 @@ export type Fault =
   | { readonly kind: 'lan-heal'; readonly side: Side }
   | { readonly kind: 'lan-loss'; readonly percent: number }
   | { readonly kind: 'commit-ms'; readonly side: Side; readonly ms: number }
-  | { readonly kind: 'clock'; readonly side: Side; readonly isTrusted: boolean };
+  | { readonly kind: 'clock'; readonly side: Side; readonly isTrusted: boolean }
+  /** What no disk may do: the newest frames of a server that is down are gone, and nobody is told. To try the checker with. */
+  | { readonly kind: 'lose-tail'; readonly side: Side; readonly frames: number };
 
 /** From SHUTDOWN announced to the end of the process. */
 const SHUT_DOWN_MS = 2000;
@@ -114,6 +116,9 @@ export class Faults {
         return;
       case 'commit-ms':
         hosts[fault.side].disk.commitMs = fault.ms;
+        return;
+      case 'lose-tail':
+        if (!hosts[fault.side].isUp) hosts[fault.side].disk.loseTail(fault.frames);
         return;
       case 'clock':
         hosts[fault.side].process?.setClockTrusted(fault.isTrusted);

@@ -66,46 +66,72 @@ export class Gremlin {
 
   #choose(): void {
     const side = this.#random.pick(SIDES);
-    const dice = this.#random.below(100);
-    if (dice < 22) this.#cutLink();
-    else if (dice < 32) this.#kill(side, { kind: 'kill', side });
-    else if (dice < 52)
-      this.#kill(side, {
-        kind: 'crash-after',
-        side,
-        what: this.#random.pick(CRASH_AFTER),
-        count: this.#random.between(1, 12),
-      });
-    else if (dice < 58) this.#kill(side, { kind: 'vanish', side });
-    else if (dice < 63) this.#lose(side);
-    else if (dice < 68) this.#putBack(side);
-    else if (dice < 75) this.#declareDown();
-    else if (dice < 79) this.#shutDown(side);
-    else if (dice < 84)
-      this.#for(
-        this.#lengthSec(5, 60),
-        { kind: 'lan-cut', side, isKnown: this.#random.chance(50) },
-        { kind: 'lan-heal', side },
-      );
-    else if (dice < 89) this.#stall(side);
-    else if (dice < 93)
-      this.#for(
-        this.#lengthSec(5, 90),
-        { kind: 'lan-loss', percent: this.#random.between(10, 60) },
-        { kind: 'lan-loss', percent: this.#world.options.lossPercent },
-      );
-    else if (dice < 96)
-      this.#for(
-        this.#lengthSec(5, 120),
-        { kind: 'clock', side, isTrusted: false },
-        { kind: 'clock', side, isTrusted: true },
-      );
-    else
-      this.#for(
-        this.#lengthSec(5, 60),
-        { kind: 'link-latency', ms: this.#random.between(100, 1500) },
-        { kind: 'link-latency', ms: this.#world.options.linkLatencyMs },
-      );
+    const deeds: readonly (readonly [weight: number, deed: () => void])[] = [
+      [20, () => this.#cutLink()],
+      [8, () => this.#kill(side, { kind: 'kill', side })],
+      [20, () => this.#crash(side)],
+      [5, () => this.#kill(side, { kind: 'vanish', side })],
+      [5, () => this.#lose(side)],
+      [5, () => this.#putBack(side)],
+      [12, () => this.#dieForLong(side)],
+      [4, () => this.#shutDown(side)],
+      [5, () => this.#cutLan(side)],
+      [5, () => this.#stall(side)],
+      [4, () => this.#loseOnLan()],
+      [3, () => this.#doubtClock(side)],
+      [4, () => this.#slowLink()],
+    ];
+    let dice = this.#random.below(deeds.reduce((sum, [weight]) => sum + weight, 0));
+    for (const [weight, deed] of deeds) {
+      if (dice < weight) {
+        deed();
+        return;
+      }
+      dice -= weight;
+    }
+  }
+
+  #cutLan(side: Side): void {
+    const isKnown = this.#random.chance(50);
+    this.#for(this.#lengthSec(5, 60), { kind: 'lan-cut', side, isKnown }, { kind: 'lan-heal', side });
+  }
+
+  #loseOnLan(): void {
+    const { lossPercent } = this.#world.options;
+    const percent = this.#random.between(10, 60);
+    this.#for(this.#lengthSec(5, 90), { kind: 'lan-loss', percent }, { kind: 'lan-loss', percent: lossPercent });
+  }
+
+  #doubtClock(side: Side): void {
+    const sec = this.#lengthSec(5, 120);
+    this.#for(sec, { kind: 'clock', side, isTrusted: false }, { kind: 'clock', side, isTrusted: true });
+  }
+
+  #slowLink(): void {
+    const { linkLatencyMs } = this.#world.options;
+    const ms = this.#random.between(100, 1500);
+    this.#for(this.#lengthSec(5, 60), { kind: 'link-latency', ms }, { kind: 'link-latency', ms: linkLatencyMs });
+  }
+
+  #crash(side: Side): void {
+    const what = this.#random.pick(CRASH_AFTER);
+    this.#kill(side, { kind: 'crash-after', side, what, count: this.#random.between(1, 12) });
+  }
+
+  /** Perhaps after a time without contact; its partner is told, and goes on alone for a time. */
+  #dieForLong(side: Side): void {
+    if (this.#isLossy || !this.#mayLoseContact() || !this.#world.isSettled()) return;
+    const { mcltSec, autoPartnerDownSec } = this.#world.options;
+    const cutSec =
+      autoPartnerDownSec === null && this.#random.chance(50) ? this.#random.between(20, 2 * Math.min(mcltSec, 300)) : 0;
+    if (cutSec > 0) this.#faults.apply({ kind: 'cut', how: 'closed' });
+    this.#later(cutSec, () => {
+      const host = this.#world.hosts[side];
+      if (!host.isUp || this.#returning.size > 0) return;
+      this.#faults.apply({ kind: this.#random.chance(50) ? 'kill' : 'vanish', side });
+      this.#later(this.#random.between(13, 40), () => this.#declareDown());
+      this.#later(this.#random.between(30, 2 * Math.max(mcltSec, 600)), () => this.#bringBack(side));
+    });
   }
 
   #for(sec: number, fault: Fault, undo: Fault): void {
@@ -149,14 +175,26 @@ export class Gremlin {
     this.#later(this.#lengthSec(1, 900), () => this.#bringBack(side));
   }
 
+  /** Perhaps after a time without contact, so that what is lost was known to nobody else. */
   #lose(side: Side): void {
-    const host = this.#world.hosts[side];
-    // What a server gave away in PARTNER-DOWN is known to nobody else.
-    if (this.#isLossy || !this.#mayLoseContact() || host.isPartnerDown() || this.#hasDownPartner(side)) return;
-    this.#isLossy = true;
-    if (host.isUp) this.#faults.apply({ kind: 'kill', side });
-    this.#faults.apply({ kind: 'wipe', side });
-    this.#later(this.#lengthSec(1, 300), () => this.#bringBack(side));
+    if (!this.#mayLose(side)) return;
+    const mayCut = this.#world.options.autoPartnerDownSec === null && this.#random.chance(50);
+    const cutSec = mayCut ? this.#random.between(20, 300) : 0;
+    if (cutSec > 0) this.#faults.apply({ kind: 'cut', how: 'closed' });
+    this.#later(cutSec, () => {
+      if (!this.#mayLose(side)) return;
+      this.#isLossy = true;
+      if (this.#world.hosts[side].isUp) this.#faults.apply({ kind: 'kill', side });
+      this.#faults.apply({ kind: 'wipe', side });
+      this.#faults.apply({ kind: 'heal' });
+      this.#later(this.#lengthSec(1, 300), () => this.#bringBack(side));
+    });
+  }
+
+  /** What a server gave away in PARTNER-DOWN, or while its partner is down, is known to nobody else. */
+  #mayLose(side: Side): boolean {
+    if (this.#isLossy || !this.#mayLoseContact()) return false;
+    return !this.#world.hosts[side].isPartnerDown() && !this.#hasDownPartner(side);
   }
 
   /** Its partner is down and knows nothing of what this server has done since: then nobody would. */

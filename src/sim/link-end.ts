@@ -28,13 +28,14 @@ export interface LinkEvents {
 
 interface Waiting {
   readonly sequence: number;
-  readonly message: OutMessage | 'close';
+  readonly message: OutMessage;
 }
 
 export class LinkEnd {
   readonly #events: LinkEvents;
   #socket: Socket | undefined;
   #waiting: Waiting[] = [];
+  #leaving: { readonly socket: Socket; readonly waiting: Waiting[] }[] = [];
   #isDialling = false;
   durableSequence: number;
   lastReceivedMs = 0;
@@ -93,10 +94,14 @@ export class LinkEnd {
     else this.#waiting.push({ sequence: afterSequence, message });
   }
 
+  /** The engine has given the link up: what still happens on it is no news any more, but what waits leaves before the end. */
   close(): void {
-    const last = this.#waiting.at(-1);
-    if (last === undefined) this.#socket?.close();
-    else this.#waiting.push({ sequence: last.sequence, message: 'close' });
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const waiting = this.#waiting;
+    this.#detach();
+    if (waiting.length === 0) socket.close();
+    else this.#leaving.push({ socket, waiting });
   }
 
   release(sequence: number): void {
@@ -104,9 +109,14 @@ export class LinkEnd {
     for (let first = this.#waiting[0]; first !== undefined && first.sequence <= sequence; first = this.#waiting[0]) {
       if (!this.#events.isAlive()) return;
       this.#waiting.shift();
-      if (first.message === 'close') this.#socket?.close();
-      else this.#write(first.message);
+      this.#write(first.message);
     }
+    for (const { socket, waiting } of this.#leaving) {
+      while (waiting.length > 0 && waiting[0]!.sequence <= sequence)
+        socket.write(this.#bytesOf(waiting.shift()!.message));
+      if (waiting.length === 0) socket.close();
+    }
+    this.#leaving = this.#leaving.filter(({ waiting }) => waiting.length > 0);
   }
 
   #replace(): void {
@@ -142,9 +152,15 @@ export class LinkEnd {
     while (this.#socket === socket) {
       const next = framer.next();
       if (next.kind === 'need-more') return;
-      if (next.kind === 'bad') return this.#events.unreadable(next.why);
+      if (next.kind === 'bad') {
+        this.#events.unreadable(next.why);
+        return;
+      }
       const read = decodeMessage(next.bytes, PROFILE);
-      if (read.kind !== 'ok') return this.#events.unreadable(JSON.stringify(read));
+      if (read.kind !== 'ok') {
+        this.#events.unreadable(JSON.stringify(read));
+        return;
+      }
       this.#receive(read.value);
     }
   }
@@ -157,7 +173,11 @@ export class LinkEnd {
   #write(message: OutMessage): void {
     if (this.#socket === undefined) return;
     this.#events.leaving(message);
-    this.#socket.write(encodeMessage({ ...message, sentAt: this.#events.now().wallAt } as FailoverMessage, PROFILE));
+    this.#socket.write(this.#bytesOf(message));
     this.#events.left(message);
+  }
+
+  #bytesOf(message: OutMessage): Uint8Array {
+    return encodeMessage({ ...message, sentAt: this.#events.now().wallAt } as FailoverMessage, PROFILE);
   }
 }

@@ -6,9 +6,10 @@ import type { SimOptions } from './simulate.ts';
 export interface Size {
   readonly minutes: number;
   readonly clientsMax: number;
+  readonly drainSecMax: number;
 }
 
-export function randomWorld(seed: number, { minutes, clientsMax }: Size): SimOptions {
+export function randomWorld(seed: number, { minutes, clientsMax, drainSecMax }: Size): SimOptions {
   const random = makeRandom(seed ^ 0x2545f491);
   const mode = random.chance(50) ? 'LoadBalance' : 'HotStandby';
   const skewMs = (): number => random.between(-2000, 2000);
@@ -19,6 +20,7 @@ export function randomWorld(seed: number, { minutes, clientsMax }: Size): SimOpt
     name: 'random',
     seed,
     minutes,
+    drainSecMax,
     faults: 'random',
     mode,
     percentage: mode === 'LoadBalance' ? random.pick([50, 50, 30, 80]) : random.pick([5, 10, 30]),

@@ -11,14 +11,13 @@ import { type DhcpPacket, MESSAGE_TYPES } from '../wire/dhcp/packet.ts';
 import { decodeDhcpPacket } from '../wire/dhcp/packet-codec.ts';
 import type { ServerState } from '../wire/failover/messages.ts';
 import { type Ip4, ip4, sameBytes } from '../wire/units.ts';
-import type { Checker } from './checker.ts';
 import { describeBinding, shortAddress } from './describe.ts';
 import { type Ask, clientIndexOf } from './lan.ts';
 import type { SavedBinding, ServerProcess } from './process.ts';
 import { scopeIdOf } from './setting.ts';
 import { otherSide, type Side } from './sides.ts';
+import type { CheckerView, WorldView } from './views.ts';
 import type { Report } from './violation.ts';
-import type { World } from './world.ts';
 
 const MUTE: ReadonlySet<ServerState | 'standalone'> = new Set([
   'startup',
@@ -49,8 +48,8 @@ interface Asked {
 }
 
 export class ServingChecks {
-  readonly #world: World;
-  readonly #checker: Checker;
+  readonly #world: WorldView;
+  readonly #checker: CheckerView;
   readonly #report: Report;
   #before: Before | undefined;
   #isOffered = false;
@@ -61,7 +60,7 @@ export class ServingChecks {
   readonly #lastAckMs: Record<Side, number> = { a: -1, b: -1 };
   readonly #silentUntilMs: Record<Side, number> = { a: -1, b: -1 };
 
-  constructor(world: World, checker: Checker, report: Report) {
+  constructor(world: WorldView, checker: CheckerView, report: Report) {
     this.#world = world;
     this.#checker = checker;
     this.#report = report;

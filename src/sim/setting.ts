@@ -7,7 +7,8 @@ import { RELATIONSHIP } from './process.ts';
 import { otherSide, type Side } from './sides.ts';
 
 const NETWORK = 10 * 2 ** 24;
-const FIRST_HOST = 256;
+/** Where each scope's range begins, counted from its network address. */
+export const FIRST_HOST = 256;
 const PREFIX_LENGTH = 16;
 
 export function scopeIdOf(index: number): Ip4 {

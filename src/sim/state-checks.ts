@@ -6,13 +6,12 @@ import type { Binding } from '../core/bindings/binding.ts';
 import { DEFAULT_LIMITS } from '../core/failover/limits.ts';
 import { AFTER_CONTACT_LOST, type KeptState, TRANSITIONS } from '../core/failover/states.ts';
 import { type Ip4, ip4, sameBytes } from '../wire/units.ts';
-import type { Checker } from './checker.ts';
 import { describeBinding, shortAddress } from './describe.ts';
 import type { ServerProcess } from './process.ts';
-import { scopeIdOf } from './setting.ts';
+import { FIRST_HOST, scopeIdOf } from './setting.ts';
 import { otherSide, SIDES } from './sides.ts';
+import type { CheckerView, WorldView } from './views.ts';
 import type { Report } from './violation.ts';
-import type { World } from './world.ts';
 
 /** Addresses looked at in one look, so that large scopes cost no more than small ones. */
 const ADDRESSES_PER_LOOK = 24;
@@ -30,17 +29,21 @@ const OTHER_STEPS: ReadonlySet<string> = new Set([
 ]);
 
 export class StateChecks {
-  readonly #world: World;
-  readonly #checker: Checker;
+  readonly #world: WorldView;
+  readonly #checker: CheckerView;
   readonly #report: Report;
+  readonly #addresses: readonly Ip4[];
   #nextAddress = 0;
   #hasBeenSettled = false;
   #bothDownSinceMs: number | undefined;
 
-  constructor(world: World, checker: Checker, report: Report) {
+  constructor(world: WorldView, checker: CheckerView, report: Report) {
     this.#world = world;
     this.#checker = checker;
     this.#report = report;
+    this.#addresses = world.options.poolSizes.flatMap((size, index) =>
+      Array.from({ length: size }, (_none, i) => ip4(scopeIdOf(index) + FIRST_HOST + i)),
+    );
   }
 
   changed(process: ServerProcess, from: string, to: string): void {
@@ -70,7 +73,7 @@ export class StateChecks {
     const [a, b] = SIDES.map((side) => this.#world.hosts[side].process);
     if (a === undefined || b === undefined) return ['a server is down'];
     const out: string[] = [];
-    for (const address of this.#addresses()) {
+    for (const address of this.#addresses) {
       const ours = a.table.find(address);
       const theirs = b.table.find(address);
       const isDirty = ours?.dirty === true || theirs?.dirty === true;
@@ -102,7 +105,7 @@ export class StateChecks {
 
   /** I7, a part of the addresses at a time. */
   #checkOwners(a: ServerProcess, b: ServerProcess): void {
-    const addresses = this.#addresses();
+    const addresses = this.#addresses;
     for (let i = 0; i < Math.min(ADDRESSES_PER_LOOK, addresses.length); i++) {
       const address = addresses[this.#nextAddress++ % addresses.length]!;
       if (mayAllocate(a, address) && mayAllocate(b, address))
@@ -126,17 +129,20 @@ export class StateChecks {
       if (process === undefined || state === 'standalone' || this.#checker.isForgetful(there)) continue;
       const binding = process.table.find(promised.address);
       if (binding === undefined) continue;
-      const known = Math.max(process.now.wallAt, binding.leaseEndAt, binding.sentPotentialAt, binding.ackedPotentialAt, binding.recvPotentialAt);
+      const known = Math.max(
+        process.now.wallAt,
+        binding.leaseEndAt,
+        binding.sentPotentialAt,
+        binding.ackedPotentialAt,
+        binding.recvPotentialAt,
+      );
       const endAt = process.now.wallAt + (promised.untilMs - nowMs) / 1000;
       if (endAt > known + options.mcltSec + DEFAULT_LIMITS.skewAllowanceSec)
-        this.#report('I5', `c${promised.client} holds ${shortAddress(promised.address)} from ${promised.side} for ${Math.round(endAt - known)} s more than ${there} expects: ${describeBinding(binding)}`);
+        this.#report(
+          'I5',
+          `c${promised.client} holds ${shortAddress(promised.address)} from ${promised.side} for ${Math.round(endAt - known)} s more than ${there} expects: ${describeBinding(binding)}`,
+        );
     }
-  }
-
-  #addresses(): Ip4[] {
-    return this.#world.options.poolSizes.flatMap((size, index) =>
-      Array.from({ length: size }, (_none, i) => ip4(scopeIdOf(index) + 256 + i)),
-    );
   }
 }
 

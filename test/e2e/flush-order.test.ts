@@ -22,7 +22,14 @@ import { type TracedMessage, tracedMessages } from '../support/traced-link.ts';
 import { readTrace, type TracedCall, TracedServer } from '../support/traced-server.ts';
 
 const RELATIONSHIP = 'traced';
-const SCOPE = { scopeId: '10.96.0.0', subnetMask: '255.255.255.0', startRange: '10.96.0.10', endRange: '10.96.0.250', name: 'lan', leaseDuration: 60 };
+const SCOPE = {
+  scopeId: '10.96.0.0',
+  subnetMask: '255.255.255.0',
+  startRange: '10.96.0.10',
+  endRange: '10.96.0.250',
+  name: 'lan',
+  leaseDuration: 60,
+};
 const MCLT_SEC = 4;
 const CLIENTS = 60;
 const RELEASED = 10;
@@ -32,7 +39,10 @@ const CLOCK_SLACK_SEC = 1;
 test('every ACK and every BNDACK is sent after a completed flush that covers it', async (t) => {
   if (!needProgram(t, 'strace')) return;
   const directory = mkdtempSync(join(tmpdir(), 'twinlease-traced-'));
-  const traced = [new TracedServer(directory, 'alpha', '127.0.0.1'), new TracedServer(directory, 'beta', '127.0.0.2')] as const;
+  const traced = [
+    new TracedServer(directory, 'alpha', '127.0.0.1'),
+    new TracedServer(directory, 'beta', '127.0.0.2'),
+  ] as const;
   try {
     await drive(traced);
     for (const one of traced) {
@@ -60,15 +70,27 @@ async function drive([alpha, beta]: readonly [TracedServer, TracedServer]): Prom
   await beta.server.ask('pair/accept', { code, server: `127.0.0.1:${alpha.server.partnerPort}` });
   const { scopeId, ...scope } = SCOPE;
   await alpha.server.ask('scope/add', scope);
-  await alpha.server.ask('failover/add-by-load-balance', { name: RELATIONSHIP, partnerServer: 'beta', scopeId: [scopeId], maxClientLeadTime: MCLT_SEC, loadBalancePercent: 50 });
+  await alpha.server.ask('failover/add-by-load-balance', {
+    name: RELATIONSHIP,
+    partnerServer: 'beta',
+    scopeId: [scopeId],
+    maxClientLeadTime: MCLT_SEC,
+    loadBalancePercent: 50,
+  });
   for (const server of servers) {
     await eventually(`${server.options.name} in Normal`, 30_000, async () => {
-      const [row] = await server.ask<readonly { readonly state: string }[]>('failover/get-by-name', { name: [RELATIONSHIP] });
+      const [row] = await server.ask<readonly { readonly state: string }[]>('failover/get-by-name', {
+        name: [RELATIONSHIP],
+      });
       return row?.state === 'Normal' ? true : undefined;
     });
   }
   const crowd = await Crowd.open({
-    servers: servers.map((server) => ({ name: server.options.name, address: server.options.partnerAddress, port: server.dhcpPort })),
+    servers: servers.map((server) => ({
+      name: server.options.name,
+      address: server.options.partnerAddress,
+      port: server.dhcpPort,
+    })),
     relayAddress: '127.0.0.1',
     links: [scopeId],
   });
@@ -79,7 +101,11 @@ async function drive([alpha, beta]: readonly [TracedServer, TracedServer]): Prom
     await eventually('every client has renewed', 15_000, () => (crowd.stats().renewals >= CLIENTS ? true : undefined));
     crowd.release(RELEASED);
     await eventually('both hold the same', 15_000, async () => {
-      const [a, b] = await Promise.all(servers.map(async (server) => (await server.ask<readonly unknown[]>('lease/get-by-scope-id', { scopeId })).length));
+      const [a, b] = await Promise.all(
+        servers.map(
+          async (server) => (await server.ask<readonly unknown[]>('lease/get-by-scope-id', { scopeId })).length,
+        ),
+      );
       return a === CLIENTS - RELEASED && a === b ? true : undefined;
     });
   } finally {
@@ -104,7 +130,14 @@ function judge(trace: string, secrets: string): Judgement {
   const written = writtenBindings(calls);
   const acks = sentAcks(calls);
   const bndacks = sentAnswers(tracedMessages(calls, secrets));
-  return { acks: acks.length, bndacks: bndacks.length, early: [...acks.filter((ack) => !isAckCovered(ack, written)), ...bndacks.filter((answer) => !isAnswerCovered(answer, written))].map(({ what }) => what) };
+  return {
+    acks: acks.length,
+    bndacks: bndacks.length,
+    early: [
+      ...acks.filter((ack) => !isAckCovered(ack, written)),
+      ...bndacks.filter((answer) => !isAnswerCovered(answer, written)),
+    ].map(({ what }) => what),
+  };
 }
 
 /** The records of bindings in the log, by address, each with the end of the first flush that covers it. */
@@ -153,18 +186,30 @@ function sentAcks(calls: readonly TracedCall[]): SentAck[] {
       if (!call.name.startsWith('send') || packet.op !== OP_REPLY || type !== MESSAGE_TYPES.ack) continue;
       const asked = askedSec.get(packet.xid);
       assert.ok(asked !== undefined, 'an ACK to a REQUEST that the trace does not show');
-      acks.push({ what: `ACK of ${formatIp4(packet.yiaddr)} at line ${call.beganAt + 1}`, packet, askedSec: asked, beganAt: call.beganAt });
+      acks.push({
+        what: `ACK of ${formatIp4(packet.yiaddr)} at line ${call.beganAt + 1}`,
+        packet,
+        askedSec: asked,
+        beganAt: call.beganAt,
+      });
     }
   }
   return acks;
 }
 
 /** The lease that the ACK tells of, at least as long, is in a record that was durable when the sending began. */
-function isAckCovered({ packet, askedSec, beganAt }: SentAck, written: ReadonlyMap<number, readonly Written[]>): boolean {
+function isAckCovered(
+  { packet, askedSec, beganAt }: SentAck,
+  written: ReadonlyMap<number, readonly Written[]>,
+): boolean {
   const leaseSec = Buffer.from(packet.options.get(51) ?? []).readUInt32BE(0);
   const endsAt = Math.floor(askedSec) + leaseSec - CLOCK_SLACK_SEC;
   return (written.get(packet.yiaddr) ?? []).some(
-    ({ binding, durableAt }) => durableAt < beganAt && binding.state === 'active' && sameBytes(chaddrOf(binding), packet.chaddr.subarray(0, packet.hlen)) && binding.leaseEndAt >= endsAt,
+    ({ binding, durableAt }) =>
+      durableAt < beganAt &&
+      binding.state === 'active' &&
+      sameBytes(chaddrOf(binding), packet.chaddr.subarray(0, packet.hlen)) &&
+      binding.leaseEndAt >= endsAt,
   );
 }
 
@@ -184,12 +229,22 @@ function sentAnswers(messages: readonly TracedMessage[]): SentAnswer[] {
   const answers: SentAnswer[] = [];
   for (const { socket, direction, message, beganAt } of messages) {
     if (direction !== 'sent' || message.kind !== 'bndack') continue;
-    const asked = messages.find((one) => one.socket === socket && one.direction === 'received' && one.message.kind === 'bndupd' && one.message.xid === message.xid);
+    const asked = messages.find(
+      (one) =>
+        one.socket === socket &&
+        one.direction === 'received' &&
+        one.message.kind === 'bndupd' &&
+        one.message.xid === message.xid,
+    );
     assert.ok(asked?.message.kind === 'bndupd', 'a BNDACK to a BNDUPD that the trace does not show');
     for (const { address, rejectReason } of message.answers) {
       const update = asked.message.updates.find((one) => one.address === address);
       if (rejectReason !== undefined || update === undefined) continue;
-      answers.push({ what: `BNDACK of ${formatIp4(address)}, ${update.state}, at line ${beganAt + 1}`, update, beganAt });
+      answers.push({
+        what: `BNDACK of ${formatIp4(address)}, ${update.state}, at line ${beganAt + 1}`,
+        update,
+        beganAt,
+      });
     }
   }
   return answers;
@@ -197,13 +252,19 @@ function sentAnswers(messages: readonly TracedMessage[]): SentAnswer[] {
 
 /** What the update says of the address was durable when the sending began. */
 function isAnswerCovered({ update, beganAt }: SentAnswer, written: ReadonlyMap<number, readonly Written[]>): boolean {
-  return (written.get(update.address) ?? []).some(({ binding, durableAt }) => durableAt < beganAt && reflects(binding, update));
+  return (written.get(update.address) ?? []).some(
+    ({ binding, durableAt }) => durableAt < beganAt && reflects(binding, update),
+  );
 }
 
 function reflects(binding: Binding, update: BindingUpdate): boolean {
   switch (update.state) {
     case 'active':
-      return binding.state === 'active' && sameBytes(binding.hardware, update.hardware) && binding.recvPotentialAt >= (update.potentialEndAt ?? 0);
+      return (
+        binding.state === 'active' &&
+        sameBytes(binding.hardware, update.hardware) &&
+        binding.recvPotentialAt >= (update.potentialEndAt ?? 0)
+      );
     case 'expired':
     case 'released':
     case 'reset':

@@ -33,12 +33,14 @@ const MCLT_SEC = 10;
 const RENEWING = 200;
 const QUIET = 40;
 const NEW_WHILE_CUT = 200;
+const NEW_AFTER_ADD = 30;
 const RENEWALS_PER_SEC = 100;
 const LOAD_TICK_MS = 20;
 const RETRANSMIT_MS = 1000;
 /** A lost datagram or two at most; a real gap would last until a timer of seconds ends. */
 const WAIT_MS_MAX = 3500;
 const NORMAL_MS = 30_000;
+const SHARE_MS = 4000;
 
 interface LeaseRow {
   readonly ipAddress: string;
@@ -96,6 +98,13 @@ describe('changes under renewing clients', { concurrency: true }, () => {
         await world.alpha.ask('failover-scope/add', { name: RELATIONSHIP, scopeId: [SECOND.scopeId] });
         await world.everyRenewingClientAgain();
         await world.agree(SECOND.scopeId);
+        await world.hasShare(world.beta, SECOND.scopeId);
+        world.late.add(NEW_AFTER_ADD);
+        await world.bound(world.late, NEW_AFTER_ADD);
+        const { alpha = 0, beta = 0 } = world.late.stats().ackedBy;
+        if (mode === 'LoadBalance') assert.ok(alpha > 0 && beta > 0, `${alpha} from alpha, ${beta} from beta`);
+        else assert.equal(beta, 0);
+        await world.agree(SECOND.scopeId);
         await world.agree(FIRST.scopeId);
         world.noticedNothing();
       });
@@ -130,6 +139,8 @@ class World {
   /** Lives by T1 and T2, in both scopes. */
   quiet!: Crowd;
   newcomers!: Crowd;
+  /** Comes to the second scope once it is shared. */
+  late!: Crowd;
   readonly #renewed = new Set<string>();
   readonly #quietRenewed = new Set<string>();
   #load: NodeJS.Timeout | undefined;
@@ -165,7 +176,7 @@ class World {
   }
 
   get crowds(): readonly Crowd[] {
-    return [this.renewing, this.quiet, this.newcomers].filter((crowd) => crowd !== undefined);
+    return [this.renewing, this.quiet, this.newcomers, this.late].filter((crowd) => crowd !== undefined);
   }
 
   async close(): Promise<void> {
@@ -236,6 +247,17 @@ class World {
     }
   }
 
+  /** It has addresses of its own there, without waiting for the balance to be looked at in its turn. */
+  async hasShare(server: ServerProcess, scopeId: string): Promise<void> {
+    await eventually(`${server.options.name} has a share of ${scopeId}`, SHARE_MS, async () => {
+      const [row] = await server.ask<readonly { readonly addressesFreeOnThisServer: number }[]>('scope/statistics', {
+        scopeId: [scopeId],
+        failover: true,
+      });
+      return (row?.addressesFreeOnThisServer ?? 0) > 0 ? true : undefined;
+    });
+  }
+
   async holds(server: ServerProcess, scopeId: string): Promise<void> {
     await eventually(`${server.options.name} holds the leases of ${scopeId}`, 5000, async () => {
       this.#compare(await leases(server, scopeId), scopeId);
@@ -273,6 +295,7 @@ class World {
     this.renewing = await Crowd.open({ ...common, links: [FIRST.scopeId] });
     this.quiet = await Crowd.open({ ...common, links: [FIRST.scopeId, SECOND.scopeId], firstClient: 10_000 });
     this.newcomers = await Crowd.open({ ...common, links: [FIRST.scopeId], firstClient: 20_000 });
+    this.late = await Crowd.open({ ...common, links: [SECOND.scopeId], firstClient: 30_000 });
     this.renewing.onAck = (hardware) => this.#renewed.add(toHex(hardware));
     this.quiet.onAck = (hardware) => this.#quietRenewed.add(toHex(hardware));
     this.renewing.add(RENEWING);

@@ -26,7 +26,7 @@ const SCOPE = {
 const STAYING = 6;
 const GONE = 2;
 const MCLT_SEC = 4;
-/** Twice the allowance for clocks that differ would be a wait without reason, so the wait is bounded above as well. */
+/** What a server allows a Twinlease partner for clocks that differ. */
 const ALLOWANCE_SEC = 5;
 /** Largest wait between two questions of a client, four times the first, and what a busy machine adds. */
 const RETRANSMIT_MS = 400;
@@ -97,7 +97,9 @@ describe('partner-down', { concurrency: true }, () => {
       });
 
       test('a renewal that the partner has agreed to gets the configured time, though the first lease was bounded', async () => {
-        await eventually('both in Normal', 30_000, async () => ((await pair.isNormal(RELATIONSHIP)) ? true : undefined));
+        await eventually('both in Normal', 30_000, async () =>
+          (await pair.isNormal(RELATIONSHIP)) ? true : undefined,
+        );
         staying.add(STAYING);
         gone.add(GONE);
         await eventually('all are bound', 10_000, () => (leaseSecs.size === STAYING + GONE ? true : undefined));

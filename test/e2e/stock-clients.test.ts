@@ -94,7 +94,10 @@ test('the stock clients are served by a pair of machines, directly and through a
       judgeLan(inner, [lanOfAlpha ?? '', lanOfBeta ?? '']),
     );
     await t.test('the link between the servers is TLS 1.3 and nothing else', () => judgeLink(world, link ?? ''));
-    assert.deepEqual(world.pair.servers.flatMap((server) => server.errors), []);
+    assert.deepEqual(
+      world.pair.servers.flatMap((server) => server.errors),
+      [],
+    );
     assert.equal(readFileSync('/etc/resolv.conf', 'utf8'), resolverBefore);
   } finally {
     await world.pair.stop();

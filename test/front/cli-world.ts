@@ -1,5 +1,5 @@
 /** Runs the command line inside the test's process, over a world made of plain values. */
-import { buildProgram, type ServeOptions } from '../../src/front/cli/program.ts';
+import { buildProgram, type RestoreOptions, type ServeOptions } from '../../src/front/cli/program.ts';
 import type { CliWorld } from '../../src/front/cli/world.ts';
 import type { Operation } from '../../src/manage/operation.ts';
 import { OPERATIONS } from '../../src/manage/registry.ts';
@@ -20,6 +20,7 @@ export interface CliResult {
   readonly stderr: string;
   readonly questions: readonly string[];
   readonly served: ServeOptions | undefined;
+  readonly restored: RestoreOptions | undefined;
 }
 
 class Left extends Error {
@@ -36,6 +37,7 @@ export async function runCli(args: readonly string[], setup: CliSetup = {}): Pro
   const stdout: string[] = [];
   const stderr: string[] = [];
   let served: ServeOptions | undefined;
+  let restored: RestoreOptions | undefined;
   const questions: string[] = [];
   const answers = [...(setup.answers ?? [])];
   const answer = async (question: string): Promise<string> => {
@@ -70,6 +72,9 @@ export async function runCli(args: readonly string[], setup: CliSetup = {}): Pro
     serve: async (options: ServeOptions) => {
       served = options;
     },
+    restore: async (options: RestoreOptions) => {
+      restored = options;
+    },
   };
   try {
     await buildProgram(handlers, world, setup.operations ?? OPERATIONS).parseAsync(['node', 'twinlease', ...args]);
@@ -77,7 +82,7 @@ export async function runCli(args: readonly string[], setup: CliSetup = {}): Pro
     if (!(error instanceof Left)) throw error;
     code = error.code;
   }
-  return { code, stdout: stdout.join(''), stderr: stderr.join(''), questions, served };
+  return { code, stdout: stdout.join(''), stderr: stderr.join(''), questions, served, restored };
 }
 
 /** The server and token that `answering` stands for. */

@@ -38,6 +38,21 @@ test('serve takes several interfaces, or a relay address, not both', async () =>
   assert.equal(both.served, undefined);
 });
 
+test('restore takes the backup, the data directory and whether to replace what is there', async () => {
+  assert.deepEqual((await runCli(['restore', '/b/monday'])).restored, {
+    backup: '/b/monday',
+    dataDir: '/var/lib/twinlease',
+    force: false,
+    json: false,
+  });
+  const env = { TWINLEASE_DATA_DIR: '/srv/a' };
+  assert.equal((await runCli(['restore', '/b'], { env })).restored?.dataDir, '/srv/a');
+  const given = await runCli(['restore', '/b', '--data-dir', '/srv/b', '--force', '--json'], { env });
+  assert.deepEqual(given.restored, { backup: '/b', dataDir: '/srv/b', force: true, json: true });
+  const bare = await runCli(['restore']);
+  assert.deepEqual([bare.code, bare.restored], [2, undefined]);
+});
+
 test('a request carries the token, the door and the parameters in the spelling of REST', async () => {
   const server = answering(200, done([]));
   const result = await runCli(['failover', 'get', 'Pair 1', 'Pair 2', '--json'], { ...SERVER, fetch: server.fetch });

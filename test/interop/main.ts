@@ -28,7 +28,7 @@ const [what] = positionals;
 if (process.getuid?.() !== 0) fail('This makes network namespaces, which needs root.');
 const say = (line: string) => process.stderr.write(`${line}\n`);
 if (what === 'takeover') finish(await takeovers(Number(values.runs), values.product, values.fault));
-else if (what === 'load') finish(await loads());
+else if (what === 'load') finish(await loads(values.product));
 else fail('Usage: npm run interop -- takeover|load [--json] [--runs N] [--product TEXT] [--fault TEXT]');
 
 async function takeovers(runs: number, filter: string, fault: string): Promise<readonly Result[]> {
@@ -60,9 +60,10 @@ function runsOf(product: Product, which: TakeoverCase, runs: number): number {
   return product.isOurs && which.scope === 'large' && which.fault !== 'cut' ? runs : 1;
 }
 
-async function loads(): Promise<readonly Result[]> {
+async function loads(filter: string): Promise<readonly Result[]> {
   const results: Result[] = [];
   for (const mode of ['LoadBalance', 'HotStandby'] as const) {
+    if (!mode.toLowerCase().includes(filter.toLowerCase())) continue;
     const result = await load(mode);
     say(`${result.passed ? 'ok' : 'NOT OK'} perfdhcp, ${mode}: ${result.why ?? ''} ${JSON.stringify(result.measured)}`);
     results.push(result);

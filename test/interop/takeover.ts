@@ -40,7 +40,7 @@ const SETTLE_MS = 110_000;
 /** A pair that takes longer than this to answer is not serving. */
 const ANSWER_SEC_MAX = 3;
 /** All clients come by once in this time, with some to spare. */
-const CONFIRM_MS = 60_000;
+const CONFIRM_MS = 120_000;
 
 export interface TakeoverCase {
   /** The first server is killed; its machine vanishes; the link between the two, and nothing else, is dead for a while. */

@@ -1,18 +1,16 @@
 /** Our own pair, with the defaults of the operation that makes it. */
-import { eventually } from '../support/eventually.ts';
-import { type Machines, NamespacePair, RELATIONSHIP } from '../support/namespace-pair.ts';
+import { balanced, type Machines, NamespacePair } from '../support/namespace-pair.ts';
 import type { Product, RunningPair, ScopeSetup } from './product.ts';
 
+type Mode = 'LoadBalance' | 'HotStandby';
+
 /** Of the free addresses, by default. */
-const SHARES = { LoadBalance: 0.5, HotStandby: 0.05 } as const;
-/** The balance is right within a tenth. */
-const BALANCED_PART = 0.9;
-const BALANCE_MS = 60_000;
+const SHARES: Readonly<Record<Mode, number>> = { LoadBalance: 0.5, HotStandby: 0.05 };
 
 export const twinleaseLoadBalance = product('LoadBalance');
 export const twinleaseHotStandby = product('HotStandby');
 
-function product(mode: 'LoadBalance' | 'HotStandby'): Product {
+function product(mode: Mode): Product {
   const share = mode === 'LoadBalance' ? 'LoadBalancePercent 50' : 'ReservePercent 5';
   return {
     name: `Twinlease, ${mode}`,
@@ -23,20 +21,16 @@ function product(mode: 'LoadBalance' | 'HotStandby'): Product {
   };
 }
 
-async function open(machines: Machines, scope: ScopeSetup, mode: 'LoadBalance' | 'HotStandby'): Promise<RunningPair> {
+async function open(machines: Machines, scope: ScopeSetup, mode: Mode): Promise<RunningPair> {
   const pair = new NamespacePair(machines);
-  await pair.start();
-  const { scopeId, subnetMask, startRange, endRange } = scope;
-  await pair.join({ mode, scopes: [{ scopeId, subnetMask, startRange, endRange }] });
-  const share = scope.size * SHARES[mode] * BALANCED_PART;
-  await eventually('the second server has its part of the free addresses', BALANCE_MS, async () => {
-    const [status] = await pair.beta.ask<readonly { readonly freeHere: number }[]>('failover/status', {
-      name: [RELATIONSHIP],
-    });
-    return (status?.freeHere ?? 0) >= share ? true : undefined;
-  });
-  return {
-    killFirst: () => pair.alpha.kill(),
-    close: () => pair.stop(),
-  };
+  try {
+    await pair.start();
+    const { scopeId, subnetMask, startRange, endRange } = scope;
+    await pair.join({ mode, scopes: [{ scopeId, subnetMask, startRange, endRange }] });
+    await balanced(pair, scope.size * SHARES[mode]);
+  } catch (error) {
+    await pair.stop();
+    throw error;
+  }
+  return { killFirst: () => pair.alpha.kill(), close: () => pair.stop() };
 }

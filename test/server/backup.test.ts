@@ -1,14 +1,18 @@
 /** Backups of a running server, and putting them back into a data directory whose server is stopped. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { BackupManifest } from '../../src/server/backup-format.ts';
+import { makeBackup } from '../../src/server/backup.ts';
+import { type BackupManifest, copyFile } from '../../src/server/backup-format.ts';
 import { restoreBackup } from '../../src/server/restore.ts';
 import { RESTORED_FILE } from '../../src/server/restored-mark.ts';
-import { formatIp4, type Ip4, parseIp4 } from '../../src/wire/units.ts';
+import { nodeFileLayer } from '../../src/store/file-layer.ts';
+import type { FileLayer } from '../../src/store/store-types.ts';
+import { parseIp4 } from '../../src/wire/units.ts';
 import { eventually } from '../support/eventually.ts';
-import { LiveServer, related, refusal, scratch, SHARED, stateOf } from './live.ts';
+import { LiveServer, refusal, related, SHARED, scratch, stateOf } from './live.ts';
 
 interface BackedUp {
   readonly Path: string;
@@ -20,7 +24,12 @@ interface BackedUp {
 const NOW_SEC = 1_800_000_000;
 
 async function withScope(live: LiveServer): Promise<void> {
-  await live.ask('scope.add', { Name: 'lan', StartRange: '10.78.0.10', EndRange: '10.78.0.250', SubnetMask: '255.255.255.0' });
+  await live.ask('scope.add', {
+    Name: 'lan',
+    StartRange: '10.78.0.10',
+    EndRange: '10.78.0.250',
+    SubnetMask: '255.255.255.0',
+  });
 }
 
 /** Gives an address a host name: a durable change of its binding that can be found again. */
@@ -61,7 +70,12 @@ test('a backup of a server that works on is put back as it was, with configurati
   await live.ask('scope.remove', { ScopeId: ['10.78.0.0'], Force: true });
   await live.stop();
 
-  const restored = await restoreBackup({ backup: made.Path, dataDirectory: live.directory, force: true, nowSec: NOW_SEC });
+  const restored = await restoreBackup({
+    backup: made.Path,
+    dataDirectory: live.directory,
+    force: true,
+    nowSec: NOW_SEC,
+  });
   assert.ok(restored.kind === 'ok', JSON.stringify(restored));
   assert.equal(restored.identity, 'kept');
   assert.deepEqual(restored.keptAside, [
@@ -87,7 +101,12 @@ test('files of a backup are private, and the identity is in it only when asked f
   // On a new machine there is nothing yet, so that nothing has to be forced and the identity comes back as well.
   const elsewhere = new LiveServer('alpha', join(live.directory, '..', 'new'));
   mkdirSync(elsewhere.directory);
-  const restored = await restoreBackup({ backup: path, dataDirectory: elsewhere.directory, force: false, nowSec: NOW_SEC });
+  const restored = await restoreBackup({
+    backup: path,
+    dataDirectory: elsewhere.directory,
+    force: false,
+    nowSec: NOW_SEC,
+  });
   assert.ok(restored.kind === 'ok', JSON.stringify(restored));
   assert.equal(restored.identity, 'restored');
   await elsewhere.start();
@@ -167,22 +186,33 @@ test('a restored half waits in RECOVER while its partner is away, over restarts,
   await eventually('b knows', 10_000, () => nameAt(b, '10.77.0.20') === 'newer' || undefined);
   // Both agree on this change after the backup; the copy cannot know of it.
   await a.ask('scope.set-by-without-range', { ScopeId: SHARED.ScopeId, Description: 'changed since' });
-  await eventually('it followed', 10_000, () => b.control.revision().config.scopes[0]?.description === 'changed since' || undefined);
+  await eventually(
+    'it followed',
+    10_000,
+    () => b.control.revision().config.scopes[0]?.description === 'changed since' || undefined,
+  );
   await b.stop();
   await a.stop();
 
-  const restored = await restoreBackup({ backup: Path, dataDirectory: b.directory, force: true, nowSec: Math.floor(Date.now() / 1000) });
+  const restored = await restoreBackup({
+    backup: Path,
+    dataDirectory: b.directory,
+    force: true,
+    nowSec: Math.floor(Date.now() / 1000),
+  });
   assert.ok(restored.kind === 'ok', JSON.stringify(restored));
   assert.deepEqual(restored.relationships, [SHARED.Name]);
   const scopeId = parseIp4(SHARED.ScopeId)!;
-  const serves = () => b.server.core.rightsOf(scopeId as Ip4).service(b.control.now(), scopeId as Ip4).serves;
   for (let restart = 0; restart < 2; restart++) {
     await b.start();
-    await eventually('the mark has done its work', 5000, () => !existsSync(join(b.directory, 'state', RESTORED_FILE)) || undefined);
-    await eventually('STARTUP is over', 20_000, () => stateOf(b) === 'recover' || undefined);
-    assert.equal(serves(), 'none');
-    assert.equal(nameAt(b, '10.77.0.20'), '', `${formatIp4(scopeId)} is an old copy`);
+    const endpoint = b.server.core.endpoint(SHARED.Name)!;
+    const { state, wantsAll, recoverWaitUntilAt } = endpoint.record();
+    assert.deepEqual([state, wantsAll], ['recover', true]);
+    assert.ok(recoverWaitUntilAt > b.control.now().wallAt, 'leases that this copy does not know of may still run');
+    assert.equal(endpoint.rights.service(b.control.now(), scopeId).serves, 'none');
+    assert.equal(nameAt(b, '10.77.0.20'), '', 'it is an old copy');
     await b.stop();
+    assert.equal(existsSync(join(b.directory, 'state', RESTORED_FILE)), false, 'the mark has done its work');
   }
   await b.start();
   await a.start();
@@ -194,3 +224,93 @@ test('a restored half waits in RECOVER while its partner is away, over restarts,
   });
   assert.match(JSON.stringify(differences), /changed since/);
 });
+
+test('a restored half whose partner is gone for good serves again once the relationship is removed by force', async (t) => {
+  const { a, b } = await related(t);
+  await eventually('both in NORMAL', 20_000, () => (stateOf(a) === 'normal' && stateOf(b) === 'normal') || undefined);
+  const { Path } = await b.ask<BackedUp>('backup.make');
+  await b.stop();
+  await a.stop();
+  const nowSec = Math.floor(Date.now() / 1000);
+  assert.equal((await restoreBackup({ backup: Path, dataDirectory: b.directory, force: true, nowSec })).kind, 'ok');
+  await b.start();
+  const scopeId = parseIp4(SHARED.ScopeId)!;
+  const serves = () => b.server.core.rightsOf(scopeId).service(b.control.now(), scopeId).serves;
+  assert.equal(serves(), 'none');
+  await b.ask('failover.remove', { Name: [SHARED.Name], Force: true });
+  assert.equal(serves(), 'all');
+});
+
+test('a copy goes in pieces small enough to serve between them, and is what was read, byte for byte', async (t) => {
+  const directory = scratch(t);
+  const bytes = Buffer.from(Array.from({ length: 1_000_003 }, (_, n) => (n * 7) & 0xff));
+  writeFileSync(join(directory, 'source'), bytes);
+  const pieces: number[] = [];
+  const copied = await copyFile({
+    from: recordingReads(pieces),
+    source: join(directory, 'source'),
+    target: join(directory, 'target'),
+  });
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  assert.deepEqual(copied, { bytes: bytes.length, sha256 });
+  assert.deepEqual(readFileSync(join(directory, 'target')), bytes);
+  assert.ok(Math.max(...pieces) <= 256 * 1024, `pieces of ${pieces.join(', ')}`);
+  assert.equal(await copyFile({ from: nodeFileLayer, source: join(directory, 'none'), target: directory }), undefined);
+});
+
+test('a backup is given up when the server stops, and leaves nothing behind', async (t) => {
+  const live = await LiveServer.open(t, 'alpha');
+  const path = join(scratch(t), 'given-up');
+  const making = live.run('backup.make', { Path: path });
+  await live.stop();
+  assert.equal(refusal(await making), 'backup/failed');
+  assert.deepEqual(readdirSync(path), []);
+});
+
+test('a backup that is stopped between two files leaves nothing behind', async (t) => {
+  const live = await LiveServer.open(t, 'alpha');
+  await live.stop();
+  const path = join(scratch(t), 'stopped');
+  let asked = 0;
+  const of = (part: string) => join(live.directory, part);
+  const made = await makeBackup(
+    {
+      directories: { state: of('state'), config: of('config'), identity: of('identity') },
+      layer: nodeFileLayer,
+      head: () => ({
+        version: '1',
+        serverName: 'alpha',
+        key: 'aa'.repeat(32),
+        storeId: new Uint8Array(16),
+        sequence: 1,
+        revision: 1,
+        madeAt: NOW_SEC,
+      }),
+      withStillFiles: (run) => run(),
+      isStopping: () => ++asked > 1,
+    },
+    { path, includeIdentity: false },
+  );
+  assert.ok(made.kind === 'failed' && made.problem.code === 'backup/failed');
+  assert.equal(asked, 2, 'one file was copied');
+  assert.deepEqual(readdirSync(path), []);
+});
+
+function recordingReads(pieces: number[]): FileLayer {
+  return {
+    ...nodeFileLayer,
+    open: async (path, how) => {
+      const file = await nodeFileLayer.open(path, how);
+      return {
+        write: (bytes, at) => file.write(bytes, at),
+        truncate: (length) => file.truncate(length),
+        flush: () => file.flush(),
+        close: () => file.close(),
+        read: (into, at) => {
+          pieces.push(into.length);
+          return file.read(into, at);
+        },
+      };
+    },
+  };
+}

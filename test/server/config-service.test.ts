@@ -30,7 +30,9 @@ async function opened(t: TestContext, enforce: () => Promise<void> = async () =>
       enforced.push({
         number: revision.number,
         sha256: Buffer.from(sha256).toString('hex'),
-        wasOnDisk: onDisk !== undefined && createHash('sha256').update(onDisk).digest('hex') === Buffer.from(sha256).toString('hex'),
+        wasOnDisk:
+          onDisk !== undefined &&
+          createHash('sha256').update(onDisk).digest('hex') === Buffer.from(sha256).toString('hex'),
       });
       await enforce();
     },
@@ -92,7 +94,12 @@ test('a configuration that breaks a rule is refused with the rule’s problem an
     startRange: '10.0.0.200',
     endRange: '10.0.0.20',
   });
-  const outcome = await service.change({ base: 1, by: 'a', what: 'wrong', config: { ...named('beta'), scopes: [scope] } });
+  const outcome = await service.change({
+    base: 1,
+    by: 'a',
+    what: 'wrong',
+    config: { ...named('beta'), scopes: [scope] },
+  });
   assert.ok(outcome.kind === 'bad');
   assert.deepEqual(
     outcome.problems.map((one) => one.code),
@@ -146,7 +153,12 @@ test('a bounded number of revisions is kept', async () => {
   };
   const first = firstRevision('alpha', 1).revision;
   const present = { ...first, number: REVISIONS_MAX };
-  const service = new ConfigService(revisions, present, async () => undefined, () => 1);
+  const service = new ConfigService(
+    revisions,
+    present,
+    async () => undefined,
+    () => 1,
+  );
   for (let base = REVISIONS_MAX; base < REVISIONS_MAX + 3; base++) {
     assert.equal((await service.change({ base, by: 'a', what: `${base}`, config: named(`n${base}`) })).kind, 'ok');
   }

@@ -126,7 +126,12 @@ export function refusal(outcome: Outcome<unknown>): string | undefined {
 export const SHARED = { Name: 'pair', ScopeId: '10.77.0.0' } as const;
 export async function related(t: TestContext): Promise<{ readonly a: LiveServer; readonly b: LiveServer }> {
   const { a, b } = await introduced(t);
-  await a.ask('scope.add', { Name: 'lan', StartRange: '10.77.0.10', EndRange: '10.77.0.109', SubnetMask: '255.255.255.0' });
+  await a.ask('scope.add', {
+    Name: 'lan',
+    StartRange: '10.77.0.10',
+    EndRange: '10.77.0.109',
+    SubnetMask: '255.255.255.0',
+  });
   await a.ask('failover.add-by-load-balance', {
     Name: SHARED.Name,
     PartnerServer: 'beta',

@@ -93,7 +93,11 @@ function inForce(number: number): LogRecord {
 }
 
 function lease(address: Ip4, hardware = 7): LogRecord {
-  const binding = { ...emptyBinding(address, 'free'), state: 'active' as const, hardware: Uint8Array.of(1, 2, 0, 0, 0, 0, hardware) };
+  const binding = {
+    ...emptyBinding(address, 'free'),
+    state: 'active' as const,
+    hardware: Uint8Array.of(1, 2, 0, 0, 0, 0, hardware),
+  };
   return { kind: 'binding', binding: { ...binding, leaseEndAt: 5000 as EpochSec } };
 }
 
@@ -130,7 +134,8 @@ test('the newest revision is dropped when its record never became durable', asyn
 
 test('of several revisions the one that the newest record names is in force', async (t) => {
   const host = await Host.make(t);
-  for (const number of [1, 2, 3]) await host.revise(number, withScopes(...[SCOPE, '10.6.0.0', '10.7.0.0'].slice(0, number)));
+  for (const number of [1, 2, 3])
+    await host.revise(number, withScopes(...[SCOPE, '10.6.0.0', '10.7.0.0'].slice(0, number)));
   await host.write(inForce(1), inForce(2), inForce(3));
   assert.equal((await host.found()).table.pools().length, 3);
 });
@@ -159,7 +164,10 @@ test('leases of a scope that does not exist any more have no place and do no har
   const host = await Host.make(t);
   await host.revise(1, withScopes(SCOPE));
   const elsewhere = parseIp4('10.9.0.20')!;
-  const gone: LogRecord[] = [lease(elsewhere), { kind: 'scope-given', scopeId: parseIp4('10.9.0.0')!, owner: 'backup' }];
+  const gone: LogRecord[] = [
+    lease(elsewhere),
+    { kind: 'scope-given', scopeId: parseIp4('10.9.0.0')!, owner: 'backup' },
+  ];
   await host.write(inForce(1), ...gone, { kind: 'scope-gone', scopeId: parseIp4('10.9.0.0')! });
   const { table } = await host.found();
   assert.equal(table.scopeOf(elsewhere), undefined);
@@ -170,12 +178,16 @@ test('owners of never-used addresses come back as scopes and ranges were given',
   const host = await Host.make(t);
   await host.revise(1, withScopes(SCOPE));
   const [first, last] = [(SCOPE_ID + 50) as Ip4, (SCOPE_ID + 60) as Ip4];
-  await host.write(inForce(1), { kind: 'scope-given', scopeId: SCOPE_ID, owner: 'backup' }, {
-    kind: 'range-given',
-    first,
-    last,
-    owner: 'free',
-  });
+  await host.write(
+    inForce(1),
+    { kind: 'scope-given', scopeId: SCOPE_ID, owner: 'backup' },
+    {
+      kind: 'range-given',
+      first,
+      last,
+      owner: 'free',
+    },
+  );
   const { table } = await host.found();
   assert.deepEqual(
     [49, 50, 60, 61].map((n) => table.find((SCOPE_ID + n) as Ip4)?.state),
@@ -183,13 +195,13 @@ test('owners of never-used addresses come back as scopes and ranges were given',
   );
 });
 
-test('the newest heartbeat, open transactions and relationships come back, and forgotten ones do not', async (t) => {
+test('the heartbeat written last, open transactions and relationships come back, and forgotten ones do not', async (t) => {
   const host = await Host.make(t);
   await host.revise(1, defaultConfig('alpha'));
   const body = Buffer.from('{"n":1}');
   await host.write(
+    { kind: 'heartbeat', wallAt: 3000 as EpochSec },
     { kind: 'heartbeat', wallAt: 2000 as EpochSec },
-    { kind: 'heartbeat', wallAt: 1500 as EpochSec },
     { kind: 'transaction', id: 'kept', state: 'prepared', body },
     { kind: 'transaction', id: 'done', state: 'committed', body },
     { kind: 'transaction', id: 'done', state: 'forgotten', body: Buffer.alloc(0) },
@@ -223,7 +235,12 @@ test('a record of a later release refuses the store', async (t) => {
 test('a store that was put back counts as lost: leases come back, what the relationships knew does not', async (t) => {
   const host = await Host.make(t);
   await host.revise(1, withScopes(SCOPE));
-  const agreed = { kind: 'transaction', id: `${AGREED_ID_PREFIX}x`, state: 'committed', body: Buffer.from('{}') } as const;
+  const agreed = {
+    kind: 'transaction',
+    id: `${AGREED_ID_PREFIX}x`,
+    state: 'committed',
+    body: Buffer.from('{}'),
+  } as const;
   await host.write(inForce(1), lease(ADDRESS), { kind: 'relationship', record: relationship('pair') }, agreed);
   await writeRestoredMark(host.stateDirectory, { madeAt: 900, restoredAt: 4000 });
   const found = await host.found();

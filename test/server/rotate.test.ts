@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { z } from 'zod';
 import { callPartner } from '../../src/manage/partner-client.ts';
 import { makeIdentity } from '../../src/net/identity.ts';
 import { loadIdentity, NEXT_IDENTITY_FILE } from '../../src/server/identity.ts';
 import { writePrivateText } from '../../src/server/private-files.ts';
-import { z } from 'zod';
 import { eventually } from '../support/eventually.ts';
-import { introduced, type LiveServer, related, refusal, stateOf } from './live.ts';
+import { introduced, type LiveServer, refusal, related, stateOf } from './live.ts';
 
 interface Rotated {
   readonly Key: string;
@@ -55,7 +55,11 @@ test('a rotated key is in use at once, and the partner drops the old one after i
   await a.stop();
   await a.start();
   assert.equal(a.control.key, rotated.Key, 'the key lasts');
-  await eventually('NORMAL again over new links', 15_000, () => (stateOf(a) === 'normal' && stateOf(b) === 'normal') || undefined);
+  await eventually(
+    'NORMAL again over new links',
+    15_000,
+    () => (stateOf(a) === 'normal' && stateOf(b) === 'normal') || undefined,
+  );
 });
 
 test('both servers rotate at once and still let each other in', async (t) => {
@@ -71,7 +75,11 @@ test('a server that ends after its partner was told goes on with the old key, an
   const { a, b } = await introduced(t);
   const oldKey = a.control.key;
   const stale = makeIdentity().key;
-  const told = await callPartner(a.control, partnersOf(a)[0]!, { method: 'rotate', params: { from: oldKey, to: stale }, answer: z.unknown() });
+  const told = await callPartner(a.control, partnersOf(a)[0]!, {
+    method: 'rotate',
+    params: { from: oldKey, to: stale },
+    answer: z.unknown(),
+  });
   assert.equal(told.kind, 'ok');
   assert.equal(partnersOf(b)[0]?.nextKey, stale);
   await a.stop();
@@ -89,7 +97,10 @@ test('a server that ends right after the new key is durable comes back with it a
   await callPartner(a.control, partnersOf(a)[0]!, { method: 'rotate', params, answer: z.unknown() });
   await a.stop();
   const { privateKeyPem, certificatePem } = next;
-  await writePrivateText(join(a.directory, 'identity', NEXT_IDENTITY_FILE), JSON.stringify({ privateKeyPem, certificatePem }));
+  await writePrivateText(
+    join(a.directory, 'identity', NEXT_IDENTITY_FILE),
+    JSON.stringify({ privateKeyPem, certificatePem }),
+  );
   await a.start();
   assert.equal(a.control.key, next.key);
   assert.equal(existsSync(join(a.directory, 'identity', NEXT_IDENTITY_FILE)), false);
@@ -129,13 +140,32 @@ test('an unreachable partner stops a rotation; with Force the key changes and re
   const forced = await a.run('pair.rotate', { Force: true });
   assert.ok(forced.kind === 'ok');
   assert.deepEqual((forced.value as Rotated).NotTold, ['beta']);
-  assert.deepEqual(forced.warnings.map((one) => one.code), ['pair/rotated-without']);
+  assert.deepEqual(
+    forced.warnings.map((one) => one.code),
+    ['pair/rotated-without'],
+  );
   await b.start();
   assert.equal(await talks(b), false, 'b does not know the new key');
   const { Code } = await a.ask<{ Code: string }>('pair.invite');
   await b.ask('pair.rejoin', { Partner: 'alpha', Code, Server: `127.0.0.1:${a.server.doorPort}` });
   await talkAnew(a, b);
   await eventually('NORMAL again', 30_000, () => (stateOf(a) === 'normal' && stateOf(b) === 'normal') || undefined);
+});
+
+test('a partner that is introduced anew under the key it announced goes on as the partner it was', async (t) => {
+  const { a, b } = await related(t);
+  const next = makeIdentity();
+  const params = { from: a.control.key, to: next.key };
+  await callPartner(a.control, partnersOf(a)[0]!, { method: 'rotate', params, answer: z.unknown() });
+  // b keeps the old key, because something open names it.
+  await b.control.saveTransactions([{ id: 'open', state: 'prepared', body: JSON.stringify(a.control.key) }]);
+  await a.server.changeIdentity(next);
+  const { Code } = await b.ask<{ Code: string }>('pair.invite');
+  await a.ask('pair.accept', { Code, Server: `127.0.0.1:${b.server.doorPort}` });
+  const [partner, ...others] = partnersOf(b);
+  assert.deepEqual([partner?.key, partner?.nextKey, others], [next.key, undefined, []]);
+  assert.equal(b.control.revision().config.relationships[0]?.partnerKey, next.key);
+  await talkAnew(a, b);
 });
 
 test('a key of another partner, of this server, or from somebody else than it says is not taken', async (t) => {

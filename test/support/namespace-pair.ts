@@ -153,3 +153,17 @@ export class NamespacePair {
     for (const server of this.servers) if (server.isRunning) await server.kill();
   }
 }
+
+/** The balance is right within a tenth. */
+const BALANCED_PART = 0.9;
+const BALANCE_MS = 60_000;
+
+/** Resolves when the second server has been given its share of the free addresses. */
+export async function balanced(pair: NamespacePair, share: number): Promise<void> {
+  await eventually('the second server has its part of the free addresses', BALANCE_MS, async () => {
+    const [status] = await pair.beta.ask<readonly { readonly freeHere: number }[]>('failover/status', {
+      name: [RELATIONSHIP],
+    });
+    return (status?.freeHere ?? 0) >= share * BALANCED_PART ? true : undefined;
+  });
+}

@@ -91,7 +91,20 @@ export class StockClient {
     const script = this.#path('script');
     switch (this.program) {
       case 'udhcpc':
-        return ['udhcpc', '-f', '-i', INTERFACE, '-s', script, '-p', this.#path('pid'), '-A', '3', '-O', String(CUSTOM_OPTION)];
+        return [
+          'udhcpc',
+          '-f',
+          '-i',
+          INTERFACE,
+          '-s',
+          script,
+          '-p',
+          this.#path('pid'),
+          '-A',
+          '3',
+          '-O',
+          String(CUSTOM_OPTION),
+        ];
       case 'dhclient': {
         const files = ['-cf', this.#path('conf'), '-lf', this.#path('leases'), '-pf', this.#path('pid'), '-sf', script];
         return ['dhclient', '-4', '-d', ...files];

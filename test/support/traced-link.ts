@@ -46,14 +46,19 @@ export function tracedMessages(calls: readonly TracedCall[], secrets: string): r
     streams.set(call.target, stream);
     // A write can take less than it was given; the rest comes again.
     const bytes = Buffer.concat(call.parts).subarray(0, call.result);
-    (call.name === 'read' ? stream.received : stream.sent).push({ bytes, beganAt: call.beganAt, endedAt: call.endedAt });
+    (call.name === 'read' ? stream.received : stream.sent).push({
+      bytes,
+      beganAt: call.beganAt,
+      endedAt: call.endedAt,
+    });
   }
   const messages: TracedMessage[] = [];
   for (const [socket, { sent, received }] of streams) {
     // The client's first record offers the protocol in clear.
     if (![sent, received].some(([first]) => first?.bytes.includes(LINK_PROTOCOL))) continue;
     for (const found of messagesOf(decrypted(sent, keys))) messages.push({ ...found, socket, direction: 'sent' });
-    for (const found of messagesOf(decrypted(received, keys))) messages.push({ ...found, socket, direction: 'received' });
+    for (const found of messagesOf(decrypted(received, keys)))
+      messages.push({ ...found, socket, direction: 'received' });
   }
   return messages;
 }
@@ -75,9 +80,13 @@ function decrypted(pieces: readonly Piece[], keys: readonly Key[]): Piece[] {
   const plain: Piece[] = [];
   let key: Key | undefined;
   let sequence = 0;
-  for (const record of cut(pieces, (bytes) => (bytes.length < RECORD_HEAD_BYTES ? undefined : RECORD_HEAD_BYTES + bytes.readUInt16BE(3)))) {
+  for (const record of cut(pieces, (bytes) =>
+    bytes.length < RECORD_HEAD_BYTES ? undefined : RECORD_HEAD_BYTES + bytes.readUInt16BE(3),
+  )) {
     if (record.bytes[0] !== APPLICATION_DATA) continue;
-    const fitting = (key === undefined ? keys : [key]).find((candidate) => opened(record.bytes, candidate, sequence) !== undefined);
+    const fitting = (key === undefined ? keys : [key]).find(
+      (candidate) => opened(record.bytes, candidate, sequence) !== undefined,
+    );
     assert.ok(fitting !== undefined || key === undefined, 'a record that its key does not open');
     if (fitting === undefined) continue;
     key = fitting;
@@ -88,7 +97,11 @@ function decrypted(pieces: readonly Piece[], keys: readonly Key[]): Piece[] {
 }
 
 /** RFC 8446 5.2, 5.3. */
-function opened(record: Buffer, { key, nonce }: Key, sequence: number): { readonly type: number; readonly bytes: Buffer } | undefined {
+function opened(
+  record: Buffer,
+  { key, nonce }: Key,
+  sequence: number,
+): { readonly type: number; readonly bytes: Buffer } | undefined {
   const own = Buffer.from(nonce);
   own.writeUInt32BE((own.readUInt32BE(8) ^ sequence) >>> 0, 8);
   const decipher = createDecipheriv('aes-256-gcm', key, own);
@@ -104,11 +117,15 @@ function opened(record: Buffer, { key, nonce }: Key, sequence: number): { readon
   }
 }
 
-function messagesOf(pieces: readonly Piece[]): { readonly message: FailoverMessage; readonly beganAt: number; readonly endedAt: number }[] {
-  return cut(pieces, (bytes) => (bytes.length < 2 ? undefined : bytes.readUInt16BE(0))).flatMap(({ bytes, beganAt, endedAt }) => {
-    const read = decodeMessage(bytes, 'twinlease');
-    return read.kind === 'ok' ? [{ message: read.value, beganAt, endedAt }] : [];
-  });
+function messagesOf(
+  pieces: readonly Piece[],
+): { readonly message: FailoverMessage; readonly beganAt: number; readonly endedAt: number }[] {
+  return cut(pieces, (bytes) => (bytes.length < 2 ? undefined : bytes.readUInt16BE(0))).flatMap(
+    ({ bytes, beganAt, endedAt }) => {
+      const read = decodeMessage(bytes, 'twinlease');
+      return read.kind === 'ok' ? [{ message: read.value, beganAt, endedAt }] : [];
+    },
+  );
 }
 
 /** Cuts a stream into units whose length stands at their start, and says between which calls each lies. */

@@ -7,7 +7,19 @@ import { join } from 'node:path';
 import { ServerProcess } from '../../demo/server-process.ts';
 import { eventually } from './eventually.ts';
 
-const CALLS = ['pwrite64', 'fdatasync', 'write', 'writev', 'read', 'sendto', 'sendmsg', 'sendmmsg', 'recvfrom', 'recvmsg', 'recvmmsg'];
+const CALLS = [
+  'pwrite64',
+  'fdatasync',
+  'write',
+  'writev',
+  'read',
+  'sendto',
+  'sendmsg',
+  'sendmmsg',
+  'recvfrom',
+  'recvmsg',
+  'recvmmsg',
+];
 /** The largest datagram, TLS record and frame of the log that such a run makes are shown whole. */
 const STRING_BYTES_MAX = 65_536;
 const TRACE_END_MS = 10_000;
@@ -35,7 +47,19 @@ export class TracedServer {
     this.#tracePath = join(directory, `${name}.trace`);
     this.#secretsPath = join(directory, `${name}.secrets`);
     // With -D the server is our own child, and strace a process beside it, so that killing the server kills the server.
-    const strace = ['strace', '-D', '-f', '--seccomp-bpf', '-q', '-ttt', '-y', '-v', '-xx', '-s', String(STRING_BYTES_MAX)];
+    const strace = [
+      'strace',
+      '-D',
+      '-f',
+      '--seccomp-bpf',
+      '-q',
+      '-ttt',
+      '-y',
+      '-v',
+      '-xx',
+      '-s',
+      String(STRING_BYTES_MAX),
+    ];
     this.server = new ServerProcess({
       name,
       dataDirectory: join(directory, name),
@@ -79,7 +103,12 @@ export function readTrace(text: string): readonly TracedCall[] {
     const begun = resumed === null ? { beganAt: at, clockSec, text: '' } : open.get(pid);
     if (begun === undefined) continue;
     if (resumed !== null) open.delete(pid);
-    const call = readCall(`${begun.text}${resumed === null ? rest : (resumed[1] ?? '')}`, begun.beganAt, at, begun.clockSec);
+    const call = readCall(
+      `${begun.text}${resumed === null ? rest : (resumed[1] ?? '')}`,
+      begun.beganAt,
+      at,
+      begun.clockSec,
+    );
     if (call !== undefined) calls.push(call);
   }
   return calls;
@@ -93,7 +122,15 @@ function readCall(text: string, beganAt: number, endedAt: number, clockSec: numb
   const rest = text.slice(start.length);
   const isVector = /^(?:writev|sendmsg|sendmmsg|recvmsg|recvmmsg)$/.test(name);
   const strings = isVector ? [...rest.matchAll(/iov_base="([^"]*)"/g)] : [...rest.matchAll(/^, "([^"]*)"/g)];
-  return { name, target: unescaped(target).toString('latin1'), beganAt, endedAt, clockSec, result, parts: strings.map((found) => unescaped(found[1] ?? '')) };
+  return {
+    name,
+    target: unescaped(target).toString('latin1'),
+    beganAt,
+    endedAt,
+    clockSec,
+    result,
+    parts: strings.map((found) => unescaped(found[1] ?? '')),
+  };
 }
 
 /** `\x41\x42` as bytes; what is not escaped stands for itself. */

@@ -32,7 +32,8 @@ function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): Binding
     isReservedHere: update.state === 'backup' && isReserved(ctx, update),
     isRecovering: ctx.record.state === 'recover',
     marginSec,
-    isRecoveringAll: (ctx.record.state === 'recover' || ctx.record.state === 'potential-conflict') && ctx.record.wantsAll,
+    isRecoveringAll:
+      (ctx.record.state === 'recover' || ctx.record.state === 'potential-conflict') && ctx.record.wantsAll,
   });
   if (verdict.kind === 'reject' || ours === undefined) return rejected(ctx, update, verdict);
   const next = applied(ours, update, sentAt, ctx.config.profile, marginSec);

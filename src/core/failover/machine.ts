@@ -4,7 +4,7 @@
  */
 import { FLAG_STARTUP, type ServerState, type StoreMark } from '../../wire/failover/messages.ts';
 import { addSec, type EpochSec, type Ip4, NEVER_AT, sameBytes } from '../../wire/units.ts';
-import { review } from './balance.ts';
+import { askWhenLow, review } from './balance.ts';
 import {
   allowanceSec,
   type Context,
@@ -272,6 +272,8 @@ export function onUpdateDone(ctx: Context, xid: number): void {
       record.silentScopeIds = record.silentScopeIds.filter((scopeId) => !asked.scopeIds.includes(scopeId));
       touchRecord(ctx);
       announce(ctx);
+      // All addresses of such a scope are the partner's at first; a share of its own makes this server useful there.
+      askWhenLow(ctx, asked.scopeIds);
       askForSilentScopes(ctx);
       return;
     default:

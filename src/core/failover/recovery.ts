@@ -12,6 +12,8 @@ export function startJob(ctx: Context, xid: number, wantsAll: boolean, scopeIds:
   for (const item of ctx.outbox.byAddress.values()) item.isOfJob = false;
   const kept = ctx.outbox.putBack.filter((waiting) => !waiting.isOfJob);
   ctx.outbox.putBack.splice(0, ctx.outbox.putBack.length, ...kept);
+  // Of a scope that was added here first the partner has refused everything until now (specification 4.3).
+  if (scopeIds !== undefined) ctx.outbox.shelved.clear();
   // A request for named scopes is for all that is in them: the partner begins with nothing there.
   ctx.outbox.job = { xid, wantsAll: wantsAll || scopeIds !== undefined, scopeIds, cursor: undefined, pending: 0 };
   openJob(ctx);

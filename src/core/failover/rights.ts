@@ -5,7 +5,16 @@
 import { isSet } from '../../wire/failover/hash-buckets.ts';
 import type { EpochSec, Ip4, Now, Sec } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
-import { allowanceSec, type Context, isCommunicating, isWhole, mcltSec, ownKind, stateOf, waitMcltSec } from './context.ts';
+import {
+  allowanceSec,
+  type Context,
+  isCommunicating,
+  isWhole,
+  mcltSec,
+  ownKind,
+  stateOf,
+  waitMcltSec,
+} from './context.ts';
 import type { AnswerAsk, Rights } from './endpoint-types.ts';
 import { mayExpire } from './expiry.ts';
 import { UNANSWERED_MS_MAX } from './limits.ts';

@@ -33,10 +33,10 @@ import type {
 } from '../failover/endpoint-types.ts';
 import { initialRecord } from '../failover/initial-record.ts';
 import { endDeclines } from '../serving/decline.ts';
+import { leavingRights } from '../serving/leaving-rights.ts';
 import { makeServing } from '../serving/serving.ts';
 import type { Decision, Ingress, ReplyPlan, Serving, ServingIdentity } from '../serving/serving-types.ts';
 import { STANDALONE_RIGHTS } from '../serving/standalone-rights.ts';
-import { leavingRights } from '../serving/leaving-rights.ts';
 import { tombstoneRights } from '../serving/tombstone-rights.ts';
 import { enteringSpans } from './pool-changes.ts';
 import { encodeRecord } from './record-codec.ts';

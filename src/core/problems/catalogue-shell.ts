@@ -7,7 +7,7 @@ export const SHELL_PROBLEMS = {
     text: 'The clock of this machine cannot be trusted ({kind}, {bySec} s): nothing expires and no address changes hands.',
     why: 'Lease ends are absolute times. Under a wrong clock an address could be given away while its client still uses it.',
     action:
-      'Set the clock (NTP). A partner that agrees with it settles the doubt; so does a restart once the clock is right.',
+      'Set the clock (NTP). A partner that agrees with it settles the doubt; without one, `twinlease server trust-clock` does, once the clock is right.',
   },
   'net/partner-refused': {
     severity: 'warning',

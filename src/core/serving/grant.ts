@@ -74,7 +74,9 @@ function store(asking: Asking, choice: Choice, lease: LeaseTimes, flags: number)
     leaseEndAt: addSec(now.wallAt, lease.grantedSec),
     // What the partner is told to expect reaches further than the lease, so that the next renewal gets all it wants
     // (failover specification 6.2).
-    sentPotentialAt: hasPartner ? rights.potentialEndAt(now, lease.desiredSec, lease.grantedSec, base) : base.sentPotentialAt,
+    sentPotentialAt: hasPartner
+      ? rights.potentialEndAt(now, lease.desiredSec, lease.grantedSec, base)
+      : base.sentPotentialAt,
     lastTransactionAt: now.wallAt,
     stateSinceAt: isRenewal ? before.stateSinceAt : now.wallAt,
     ipFlags: flags | (standing.reserved === undefined ? 0 : IP_FLAG_RESERVED),

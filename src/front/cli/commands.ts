@@ -199,6 +199,7 @@ const LOOKING: readonly CommandSpec[] = [
   { words: 'server set', operations: ['server.set'], erasable: ['TrustedRelays'] },
   { words: 'server status', operations: ['server.status'], view: SERVER_VIEW },
   { words: 'free-address get', operations: ['free-address.get'], positional: ['ScopeId'] },
+  { words: 'backup', operations: ['backup.make'], positional: ['Path'] },
 ];
 
 const CONFIG: readonly CommandSpec[] = [
@@ -236,6 +237,7 @@ const PAIR: readonly CommandSpec[] = [
   },
   { words: 'pair list', operations: ['pair.list'], view: PARTNERS_VIEW },
   { words: 'pair remove', operations: ['pair.remove'], positional: ['Partner'] },
+  { words: 'pair rotate', operations: ['pair.rotate'] },
   { words: 'pair rejoin', operations: ['pair.rejoin'], positional: ['Partner'] },
   { words: 'pair align', operations: ['pair.align'], positional: ['Partner'] },
   { words: 'pair changes', operations: ['pair.changes'], view: CHANGES_VIEW },

@@ -36,8 +36,20 @@ export interface ServeOptions {
   readonly drills: boolean;
 }
 
+/** What `restore` was asked for. */
+export interface RestoreOptions {
+  /** Directory that `backup` made. */
+  readonly backup: string;
+  readonly dataDir: string;
+  /** Replaces what is there. */
+  readonly force: boolean;
+  readonly json: boolean;
+}
+
+/** The commands that are no clients of a running server. */
 export interface CliHandlers {
   serve(options: ServeOptions): Promise<void>;
+  restore(options: RestoreOptions): Promise<void>;
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
@@ -63,6 +75,7 @@ export function buildProgram(
     .showHelpAfterError('(add --help to see what the command takes)')
     .addHelpText('after', '\n`twinlease help exit-codes` lists the exit codes.');
   addServe(program, handlers);
+  addRestore(program, handlers, world);
   addOperationCommands(program, operations, world);
   addCall(program, operations, world);
   addCompletionCommand(program, world);
@@ -92,6 +105,27 @@ function addServe(program: Command, handlers: CliHandlers): void {
     )
     .action(async (options: ServeOptions) => {
       await handlers.serve(options);
+    });
+}
+
+function addRestore(program: Command, handlers: CliHandlers, world: CliWorld): void {
+  program
+    .command('restore')
+    .description('Puts a backup back on this machine, while the server is stopped.')
+    .argument('<path>', 'directory that `twinlease backup` made')
+    .option(
+      '--data-dir <directory>',
+      'directory of state, configuration and identity',
+      world.env['TWINLEASE_DATA_DIR'] ?? DEFAULT_DATA_DIRECTORY,
+    )
+    .option('--force', 'replace what is there; it is kept aside', false)
+    .option('--json', 'print JSON', false)
+    .addHelpText(
+      'after',
+      '\nAt its next start the server takes nothing of the copy for the present: it recovers from its partners first.\n\nExample:\n  twinlease restore /srv/backups/dhcp1-monday --force\n',
+    )
+    .action(async (backup: string, options: Omit<RestoreOptions, 'backup'>) => {
+      await handlers.restore({ ...options, backup });
     });
 }
 

@@ -80,9 +80,13 @@ for (const mine of STATES)
     for (const theirs of STATES) {
       const [newer, older] = TABLE[mine][theirs] ?? ['accept', 'accept'];
       for (const role of ['primary', 'secondary'] as const) {
-        assert.equal(outcome(ours(mine), update(theirs), { role }), newer, `${mine} x ${theirs} newer`);
         assert.equal(
-          outcome(ours(mine), update(theirs, { lastTransactionAt: at(-200) }), { role }),
+          outcome(ours(mine), update(theirs), { role, profile: 'draft' }),
+          newer,
+          `${mine} x ${theirs} newer`,
+        );
+        assert.equal(
+          outcome(ours(mine), update(theirs, { lastTransactionAt: at(-200) }), { role, profile: 'draft' }),
           older,
           `${mine} x ${theirs} older`,
         );
@@ -92,7 +96,42 @@ for (const mine of STATES)
 
 test('5.4 t1 and t3 accept on equality', () => {
   assert.equal(outcome(ours('active'), update('released', { lastTransactionAt: at(-100) })), 'accept');
-  assert.equal(outcome(ours('reset'), update('active', { lastTransactionAt: at(-100) })), 'accept');
+  assert.equal(
+    outcome(ours('reset'), update('active', { lastTransactionAt: at(-100) }), { profile: 'draft' }),
+    'accept',
+  );
+});
+
+test('own profile: an address set aside and a lease, whoever knows more wins, and both sides say the same', () => {
+  for (const aside of ['abandoned', 'reset'] as const) {
+    for (const [asideAt, leaseAt] of [
+      [-50, -60],
+      [-50, -50],
+      [-50, -40],
+    ] as const) {
+      const isLeaseNewer = leaseAt > asideAt;
+      const asideTimes = { lastTransactionAt: at(asideAt), stateSinceAt: at(asideAt) };
+      const told = aside === 'abandoned' ? { stateSinceAt: at(asideAt), lastTransactionAt: undefined } : asideTimes;
+      const lease = { lastTransactionAt: at(leaseAt) };
+      const toLease = outcome(ours('active', lease), update(aside, told));
+      const toAside = outcome(ours(aside, asideTimes), update('active', lease));
+      assert.equal(toLease, isLeaseNewer ? OLD : 'accept', `${aside} at ${asideAt} told to a lease at ${leaseAt}`);
+      assert.equal(toAside, isLeaseNewer ? 'accept' : OLD, `a lease at ${leaseAt} told to ${aside} at ${asideAt}`);
+      const duels = [
+        outcome(ours('active', lease), update(aside, told), { inFlight: 'active' }),
+        outcome(ours(aside, asideTimes), update('active', lease), { inFlight: aside }),
+      ];
+      assert.deepEqual(duels, isLeaseNewer ? [LESS, 'give-way'] : ['give-way', LESS]);
+    }
+  }
+});
+
+test('while we recover, what the partner did with an address set aside counts where it is newer', () => {
+  const aside = ours('abandoned', { stateSinceAt: at(-100) });
+  const freed = update('free', { lastTransactionAt: undefined, stateSinceAt: at(-50) });
+  assert.equal(outcome(aside, freed, { isRecovering: true }), 'accept');
+  assert.equal(outcome(aside, freed), LESS);
+  assert.equal(outcome(aside, { ...freed, stateSinceAt: at(-150) }, { isRecovering: true }), LESS);
 });
 
 test('5.4 t2: over only 2 s after the lease end', () => {

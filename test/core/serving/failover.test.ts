@@ -240,6 +240,21 @@ describe('5.2 undo and what a binding says', () => {
     assert.equal(binding.dirty, true);
   });
 
+  it('with each grant goes the potential end that the partner is to hear: from what was wanted, what was granted, what was sent (6.2)', () => {
+    const world = pairWorld({
+      grantSec: () => sec(60),
+      potentialEndAt: (now, desired, granted, binding) =>
+        Math.max(now.wallAt + desired + granted / 2, binding.sentPotentialAt) as EpochSec,
+    });
+    const wanted = START_AT + scopeOf({}).leaseDurationSec + 30;
+    assert.equal(world.lease({}), '10.0.0.10');
+    assert.equal(world.binding('10.0.0.10').sentPotentialAt, wanted);
+    assert.equal(world.binding('10.0.0.10').leaseEndAt, START_AT + 60);
+    world.change('10.0.0.10', { ...world.binding('10.0.0.10'), sentPotentialAt: (wanted + 500) as EpochSec });
+    assert.equal(outcome(world.send({ type: 'request', ciaddr: '10.0.0.10' }, DIRECT)), 'ack 10.0.0.10');
+    assert.equal(world.binding('10.0.0.10').sentPotentialAt, wanted + 500);
+  });
+
   it('an address leased from available is told to nobody yet', () => {
     const world = pairWorld();
     world.change('10.0.0.10', { hardware: OWN_HARDWARE, told: true });
