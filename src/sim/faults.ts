@@ -2,6 +2,7 @@
  * Everything that can go wrong in the world, as data, and how it is done and undone. Who chooses is elsewhere: a script
  * (`scenarios.ts`) or chance (`gremlin.ts`).
  */
+import { NOTHING_ENTERS } from '../core/pipeline/server-core.ts';
 import type { CutKind } from './cable.ts';
 import { RELATIONSHIP } from './process.ts';
 import { scopeIdOf } from './setting.ts';
@@ -34,6 +35,8 @@ export type Fault =
   | { readonly kind: 'lan-loss'; readonly percent: number }
   | { readonly kind: 'commit-ms'; readonly side: Side; readonly ms: number }
   | { readonly kind: 'clock'; readonly side: Side; readonly isTrusted: boolean }
+  /** Set changes the MCLT of the relationship on both servers. */
+  | { readonly kind: 'set-mclt'; readonly sec: number }
   /** What no disk may do: the newest frames of a server that is down are gone, and nobody is told. To try the checker with. */
   | { readonly kind: 'lose-tail'; readonly side: Side; readonly frames: number };
 
@@ -117,6 +120,9 @@ export class Faults {
       case 'commit-ms':
         hosts[fault.side].disk.commitMs = fault.ms;
         return;
+      case 'set-mclt':
+        for (const side of SIDES) this.#setMclt(side, fault.sec);
+        return;
       case 'lose-tail':
         if (!hosts[fault.side].isUp) hosts[fault.side].disk.loseTail(fault.frames);
         return;
@@ -171,6 +177,12 @@ export class Faults {
     if (isKnown) this.#knownCuts.add(side);
     else this.#knownCuts.delete(side);
     if (wasKnown !== isKnown) this.#tellUnserved(side, isKnown);
+  }
+
+  #setMclt(side: Side, mcltSec: number): void {
+    const host = this.#world.hosts[side];
+    const relationships = host.config.relationships.map((relationship) => ({ ...relationship, mcltSec }));
+    host.reconfigure({ ...host.config, relationships }, NOTHING_ENTERS);
   }
 
   #tellUnserved(side: Side, isCut: boolean): void {

@@ -214,7 +214,7 @@ export class Gremlin {
     this.#faults.apply({ kind: 'kill', side });
     this.#faults.apply({ kind: 'put-back', side });
     host.copies.length = 0;
-    this.#returning.add(side);
+    this.#protect(side);
     this.#later(this.#lengthSec(1, 60), () => this.#bringBack(side));
   }
 
@@ -233,7 +233,7 @@ export class Gremlin {
   #shutDown(side: Side): void {
     if (!this.#world.isSettled() || this.#returning.size > 0) return;
     this.#faults.apply({ kind: 'shut-down', side });
-    this.#returning.add(side);
+    this.#protect(side);
     this.#later(this.#lengthSec(5, 300), () => this.#bringBack(side));
   }
 
@@ -246,13 +246,19 @@ export class Gremlin {
     );
   }
 
+  /** A crash that was waiting for its moment would take contact away too. */
+  #protect(side: Side): void {
+    this.#returning.add(side);
+    this.#world.checker.onLeft = undefined;
+  }
+
   #bringBack(side: Side): void {
     const { hosts } = this.#world;
     if (hosts[side].isUp) return;
     const other = hosts[otherSide(side)];
     const mustMeet = this.#returning.has(side) || other.isPartnerDown();
     if (mustMeet || this.#world.options.autoPartnerDownSec !== null) {
-      this.#returning.add(side);
+      this.#protect(side);
       this.#faults.apply({ kind: 'heal' });
       this.#faults.apply({ kind: 'link-latency', ms: this.#world.options.linkLatencyMs });
       if (!other.isUp) this.#faults.apply({ kind: 'start', side: other.side });

@@ -234,6 +234,20 @@ export const SCENARIOS: readonly Scenario[] = [
     options: { linkLatencyMs: 1200 },
   },
   {
+    name: 'MCLT made short, a kill, then PARTNER-DOWN',
+    options: { mcltSec: 900, leaseSec: 3600 },
+    steps: (side) => [
+      doIt({ kind: 'cut', how: 'closed' }, 120),
+      doIt({ kind: 'heal' }, 100),
+      whenSettled,
+      doIt({ kind: 'set-mclt', sec: 60 }, 10),
+      doIt({ kind: 'kill', side }, 2),
+      ...declareDown(side),
+      doIt({ kind: 'start', side }, 1500),
+      whenSettled,
+    ],
+  },
+  {
     name: 'the client interface is down and the server knows it',
     steps: (side) => [
       doIt({ kind: 'lan-cut', side, isKnown: true }, 30),

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { randomWorld } from '../../src/sim/random-world.ts';
 import { describeFailure, simulate } from '../../src/sim/simulate.ts';
 
-const SEEDS = 120;
+const SEEDS = 100;
 const SEEDS_PER_TEST = 20;
 const SIZE = { minutes: 10, clientsMax: 30, drainSecMax: 1500 };
 

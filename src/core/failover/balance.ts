@@ -83,7 +83,8 @@ export function nextGift(ctx: Context): Waiting | undefined {
 export function askWhenLow(ctx: Context, scopeIds: Iterable<Ip4>): void {
   if (!mayAsk(ctx) || ctx.now.monoMs < ctx.balance.poolreqAfterMs) return;
   for (const scopeId of scopeIds) {
-    if (!ctx.scopeIds.has(scopeId) || !isLow(ctx, scopeId)) continue;
+    // While the leases of a new scope come over, all of its addresses are on their way and none can be given.
+    if (!ctx.scopeIds.has(scopeId) || ctx.record.silentScopeIds.includes(scopeId) || !isLow(ctx, scopeId)) continue;
     ctx.balance.poolreqAfterMs = ctx.now.monoMs + POOLREQ_EVERY_MS;
     send(ctx, { kind: 'poolreq' });
     return;
