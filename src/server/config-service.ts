@@ -93,6 +93,12 @@ export async function readRevision(revisions: Revisions, number: number): Promis
   return { ...value, config: parsed.config };
 }
 
+/** SHA-256 of a stored revision's file, as its log record names it; undefined when there is none. */
+export async function revisionHash(revisions: Revisions, number: number): Promise<Uint8Array | undefined> {
+  const bytes = await revisions.read(number);
+  return bytes === undefined ? undefined : createHash('sha256').update(bytes).digest();
+}
+
 export function firstRevision(serverName: string, madeAt: number): { revision: Revision; bytes: Uint8Array } {
   const config: Config = defaultConfig(serverName);
   const revision: Revision = { number: 1, madeAt, by: 'server', what: 'first start', transaction: null, config };

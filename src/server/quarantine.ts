@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Fingerprints kept; the oldest goes first. */
 const FINGERPRINTS_MAX = 256;
@@ -56,6 +56,9 @@ export class Quarantine {
     fsyncSync(fd);
     closeSync(fd);
     renameSync(temporary, this.#path);
+    const directory = openSync(dirname(this.#path), 'r');
+    fsyncSync(directory);
+    closeSync(directory);
   }
 }
 

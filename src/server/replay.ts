@@ -14,8 +14,8 @@ import type { LogRecord } from '../core/pipeline/records.ts';
 import type { Revisions } from '../store/revisions.ts';
 import { openStore } from '../store/store.ts';
 import type { FileLayer, ReplayResult, Store, StoreLimits } from '../store/store-types.ts';
-import type { EpochSec } from '../wire/units.ts';
-import { firstRevision, readRevision } from './config-service.ts';
+import { type EpochSec, sameBytes } from '../wire/units.ts';
+import { firstRevision, readRevision, revisionHash } from './config-service.ts';
 import type { TransactionRecord } from './control.ts';
 import { type RestoredMark, readRestoredMark } from './restored-mark.ts';
 
@@ -28,6 +28,10 @@ export interface Replayed {
   readonly transactions: Map<string, TransactionRecord>;
   /** The wall clock that was made durable last; 0 in a new store. */
   readonly newestAt: EpochSec;
+  /** Hash of the revision's file as it is now. */
+  readonly configSha256: Uint8Array;
+  /** The file is not the one that the log names: somebody changed it from outside. */
+  readonly isConfigEdited: boolean;
   /** The store was lost or never existed, while a configuration did; or it was put back from a backup. */
   readonly isLostStore: boolean;
   /** Set when the state was put back: what the relationships knew then is not given back. */
@@ -64,13 +68,15 @@ export async function replayStore(options: ReplayOptions): Promise<ReplayOutcome
       return { kind: 'bad', why: `configuration revision ${candidate} is named by the log but its file is missing` };
     const once = await replayWith(options, revision);
     if (once.kind === 'bad') return once;
-    const { configurationNumber, ...replayed } = once.value;
+    const { configurationNumber, configurationHash, ...replayed } = once.value;
     if (configurationNumber === undefined || configurationNumber === candidate) {
       // A revision whose record never became durable was never in force.
       for (const number of numbers) if (number > candidate) await options.revisions.remove(number);
       const restored = await readRestoredMark(options.stateDirectory);
       const isLostStore = (replayed.replay.isNew && !isFirstStart) || restored !== undefined;
-      const value = { ...replayed, isLostStore, restored };
+      const sha256 = (await revisionHash(options.revisions, candidate)) ?? new Uint8Array(32);
+      const isConfigEdited = configurationHash !== undefined && !sameBytes(configurationHash, sha256);
+      const value = { ...replayed, isLostStore, restored, configSha256: sha256, isConfigEdited };
       if (restored === undefined) return { kind: 'ok', value };
       // Without its record an endpoint begins like one whose store is lost; the leases of the copy stay, and are overruled by
       // what the partner says of them. The time of the restore is a durable one, so a copy may be older than any gap.
@@ -84,7 +90,13 @@ export async function replayStore(options: ReplayOptions): Promise<ReplayOutcome
 }
 
 type Once =
-  | { kind: 'ok'; value: Omit<Replayed, 'isLostStore' | 'restored'> & { configurationNumber: number | undefined } }
+  | {
+      kind: 'ok';
+      value: {
+        configurationNumber: number | undefined;
+        configurationHash: Uint8Array | undefined;
+      } & Omit<Replayed, 'isLostStore' | 'restored' | 'configSha256' | 'isConfigEdited'>;
+    }
   | { kind: 'bad'; why: string };
 
 async function replayWith(options: ReplayOptions, revision: Revision): Promise<Once> {
@@ -111,6 +123,7 @@ async function replayWith(options: ReplayOptions, revision: Revision): Promise<O
       transactions: state.transactions,
       newestAt: state.newestAt,
       configurationNumber: state.configurationNumber,
+      configurationHash: state.configurationHash,
     },
   };
 }
@@ -119,6 +132,7 @@ class ReplayState {
   readonly relationships = new Map<string, RelationshipRecord>();
   readonly transactions = new Map<string, TransactionRecord>();
   configurationNumber: number | undefined;
+  configurationHash: Uint8Array | undefined;
   newestAt = 0 as EpochSec;
   readonly #table: BindingTable;
 
@@ -157,6 +171,7 @@ class ReplayState {
         break;
       case 'configuration':
         this.configurationNumber = record.number;
+        this.configurationHash = record.sha256;
         break;
       case 'transaction':
         if (record.state === 'forgotten') this.transactions.delete(record.id);

@@ -21,7 +21,7 @@ import { openRevisions } from '../store/revisions.ts';
 import { DEFAULT_STORE_LIMITS } from '../store/store.ts';
 import type { FileLayer, ReplayResult, Store } from '../store/store-types.ts';
 import type { FailoverMessage } from '../wire/failover/messages.ts';
-import { type EpochSec, type Ip4, parseIp4 } from '../wire/units.ts';
+import type { EpochSec, Ip4 } from '../wire/units.ts';
 import { CopyStopped } from './backup-format.ts';
 import { WallClock } from './clock.ts';
 import { ConfigService } from './config-service.ts';
@@ -34,8 +34,9 @@ import { Outbound } from './outbound.ts';
 import { PartnerChannel } from './partner-channel.ts';
 import { Secrets } from './private-files.ts';
 import { frameFingerprint, packetFingerprint, Quarantine } from './quarantine.ts';
-import { replayStore } from './replay.ts';
+import { type Replayed, replayStore } from './replay.ts';
 import { type RestoredMark, removeRestoredMark } from './restored-mark.ts';
+import { ServedInterfaces } from './served-interfaces.ts';
 import { Traces } from './traces.ts';
 
 /** The clock is followed, interfaces are looked at and the store is asked for a snapshot this often. */
@@ -100,7 +101,7 @@ export class Server {
   onConfigChanged: (() => void) | undefined;
   readonly #source: SnapshotSource;
   readonly #door: PartnerDoor;
-  readonly #interfaceAddresses = new Map<number, ServedInterface>();
+  readonly #interfaces = new ServedInterfaces();
   readonly #communicating = new Set<string>();
   #identity: Identity;
   #configRecord: Uint8Array | undefined;
@@ -204,7 +205,7 @@ export class Server {
     });
     const quarantine = new Quarantine(options.stateDirectory);
     server = new Server({ options, log, clock, identity, secrets, revisions, io, door, quarantine, ...replayed.value });
-    server.#start(replayed.value.replay.isNew, replayed.value.restored);
+    server.#start(replayed.value);
     return server;
   }
 
@@ -312,21 +313,15 @@ export class Server {
     await this.store.close();
   }
 
-  #start(isNewStore: boolean, restored: RestoredMark | undefined): void {
+  #start(replayed: Pick<Replayed, 'replay' | 'restored' | 'configSha256' | 'isConfigEdited'>): void {
+    const { restored } = replayed;
     this.store.onDurable((sequence) => {
       this.outbound.release(sequence);
       this.links.release(sequence);
       this.outbound.flush();
     });
     this.store.onFailed((cause) => this.#die(EXIT_STORE, 'store/write-failed', { why: cause.message }));
-    if (isNewStore) this.#appendConfiguration(this.configs.present.number, new Uint8Array(32));
-    else
-      this.#configRecord = encodeRecord({
-        kind: 'configuration',
-        number: this.configs.present.number,
-        sha256: new Uint8Array(32),
-      });
-    for (const served of this.io.interfaces()) this.#interfaceAddresses.set(served.interfaceId, served);
+    this.#beginConfiguration(replayed);
     this.#noteClock();
     this.input(() => this.core.start(this.clock.now()));
     if (restored !== undefined) this.#beginRestored(restored);
@@ -336,6 +331,18 @@ export class Server {
     this.#tick = setInterval(() => this.#everySecond(), TICK_MS);
     if (this.quarantine.hasEndedOften(this.clock.now().wallAt))
       this.log.event('server/crash-loop', { count: this.quarantine.entries.length });
+  }
+
+  /** A file that was edited is in force all the same: the server must come up. It is said, and the log names it from now on. */
+  #beginConfiguration({
+    replay,
+    configSha256,
+    isConfigEdited,
+  }: Pick<Replayed, 'replay' | 'configSha256' | 'isConfigEdited'>): void {
+    const { number } = this.configs.present;
+    if (isConfigEdited) this.log.event('config/edited-outside', { number });
+    if (replay.isNew || isConfigEdited) this.#appendConfiguration(number, configSha256);
+    else this.#configRecord = encodeRecord({ kind: 'configuration', number, sha256: configSha256 });
   }
 
   /** The state is an old copy. What is durable after this says so too, and the mark has done its work. */
@@ -363,9 +370,7 @@ export class Server {
         interfaceId: received.interfaceId,
         // Relay-only service has no interface that clients are on.
         interfaceAddresses:
-          this.options.relayServerAddress !== 0
-            ? []
-            : (this.#interfaceAddresses.get(received.interfaceId)?.addresses ?? []),
+          this.options.relayServerAddress !== 0 ? [] : this.#interfaces.addressesOf(received.interfaceId),
         toAddress: received.toAddress,
         fromAddress: received.fromAddress,
         fromPort: received.fromPort,
@@ -497,6 +502,7 @@ export class Server {
       });
     });
     await this.store.settled();
+    this.#noteInterfaces(this.io.interfaces());
     this.onConfigChanged?.();
   }
 
@@ -517,27 +523,9 @@ export class Server {
     }
   }
 
-  /** Scopes that lie on an interface which is down are told to the partner (design, "No silent half-death"). */
   #noteInterfaces(interfaces: readonly ServedInterface[]): void {
-    for (const served of interfaces) {
-      const known = this.#interfaceAddresses.get(served.interfaceId);
-      // An interface that is down may show no addresses any more; the last ones tell which scopes it served.
-      const addresses =
-        served.addresses.length === 0 && known !== undefined && !served.isUp ? known.addresses : served.addresses;
-      this.#interfaceAddresses.set(served.interfaceId, { ...served, addresses });
-    }
-    const gone = new Set(interfaces.map((served) => served.interfaceId));
-    const unserved: Ip4[] = [];
-    for (const [id, served] of this.#interfaceAddresses) {
-      if (served.isUp && gone.has(id)) continue;
-      for (const scope of this.configs.present.config.scopes) {
-        const scopeId = parseIp4(scope.scopeId);
-        const mask = parseIp4(scope.subnetMask);
-        if (scopeId === undefined || mask === undefined) continue;
-        if (served.addresses.some(({ address }) => (address & mask) >>> 0 === scopeId)) unserved.push(scopeId);
-      }
-      this.log.event('net/interface-down', { interface: served.name });
-    }
+    for (const name of this.#interfaces.note(interfaces)) this.log.event('net/interface-down', { interface: name });
+    const unserved = this.#interfaces.unserved(this.configs.present.config.scopes);
     this.input(() => this.core.unservedScopes(this.clock.now(), unserved));
   }
 

@@ -57,8 +57,10 @@ export class Gremlin {
     this.#world.schedule.after(this.#random.gap(GAP_MEAN_SEC * 1000), () => {
       if (!this.#isActive) return;
       if (this.#world.isSettled()) this.#isLossy = false;
-      for (const side of this.#returning)
-        if (this.#world.hosts[side].state() !== 'startup') this.#returning.delete(side);
+      for (const side of this.#returning) {
+        const host = this.#world.hosts[side];
+        if (host.isUp && host.state() !== 'startup') this.#returning.delete(side);
+      }
       this.#choose();
       this.#next();
     });

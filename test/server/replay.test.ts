@@ -1,5 +1,6 @@
 /** What a start puts back in memory: which revision is in force, what of the log still has a place, and when a store is lost. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -285,3 +286,21 @@ function relationship(name: string) {
     holdsAllData: false,
   };
 }
+
+test('a revision file that was changed from outside is told from the one that was put in force', async (t) => {
+  const host = await Host.make(t);
+  await host.revise(1, defaultConfig('replay'));
+  const bytes = await host.revisions.read(1);
+  assert.ok(bytes !== undefined);
+  await host.write({ kind: 'configuration', number: 1, sha256: createHash('sha256').update(bytes).digest() });
+  const same = await host.replay();
+  assert.ok(same.kind === 'ok');
+  assert.equal(same.value.isConfigEdited, false);
+  await same.value.store.close();
+  await host.revise(1, defaultConfig('edited'));
+  const edited = await host.replay();
+  assert.ok(edited.kind === 'ok');
+  assert.equal(edited.value.isConfigEdited, true);
+  assert.equal(edited.value.revision.config.server.name, 'edited');
+  await edited.value.store.close();
+});

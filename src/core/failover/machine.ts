@@ -4,7 +4,7 @@
  */
 import { FLAG_STARTUP, type ServerState, type StoreMark } from '../../wire/failover/messages.ts';
 import { addSec, type EpochSec, type Ip4, NEVER_AT, sameBytes } from '../../wire/units.ts';
-import { askWhenLow, review } from './balance.ts';
+import { review } from './balance.ts';
 import {
   allowanceSec,
   type Context,
@@ -273,7 +273,7 @@ export function onUpdateDone(ctx: Context, xid: number): void {
       touchRecord(ctx);
       announce(ctx);
       // All addresses of such a scope are the partner's at first; a share of its own makes this server useful there.
-      askWhenLow(ctx, asked.scopeIds);
+      ctx.balance.reviewAtMs = Math.max(ctx.now.monoMs, ctx.balance.poolreqAfterMs);
       askForSilentScopes(ctx);
       return;
     default:

@@ -9,6 +9,13 @@ export const SHELL_PROBLEMS = {
     action:
       'Set the clock (NTP). A partner that agrees with it settles the doubt; without one, `twinlease server trust-clock` does, once the clock is right.',
   },
+  'config/edited-outside': {
+    severity: 'warning',
+    text: 'The file of configuration revision {number} is not the one that was put in force: it was changed from outside.',
+    why: 'Files are not read to change a server: such an edit has no history, was not checked, and is not told to the partner.',
+    action:
+      'Look with `twinlease config diff`, undo with `twinlease config undo`, and make changes with `twinlease config apply`.',
+  },
   'net/partner-refused': {
     severity: 'warning',
     text: 'A connection from {peer} to the partner door was turned away: {why}.',
