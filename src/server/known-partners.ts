@@ -5,6 +5,7 @@
 import type { Config, Partner } from '../core/config/model.ts';
 import { withPartnerKey } from '../core/config/partner-key.ts';
 import type { TlsConnection } from '../net/connection.ts';
+import { type DialPartnerOptions, dialPartner } from '../net/dial-partner.ts';
 import type { ConfigService } from './config-service.ts';
 import type { TransactionRecord } from './control.ts';
 
@@ -43,6 +44,38 @@ export class KnownPartners {
     if (partner === undefined || partner.key === connection.peerKey) return connection;
     this.noteUse(connection.peerKey);
     return underKey(connection, partner.key);
+  }
+
+  /** Rejects with words when nobody, or somebody else, answers. */
+  async dial(target: DialPartnerOptions & { readonly expectKey: string }): Promise<TlsConnection> {
+    const dialled = await dialPartner(target);
+    if (dialled.kind === 'ok') return dialled.connection;
+    // A partner that announced a new key may have changed to it since.
+    const { nextKey } = this.of(target.expectKey) ?? {};
+    if (dialled.reason !== 'wrong-key' || nextKey === undefined) throw new Error(dialled.why);
+    const again = await dialPartner({ ...target, expectKey: nextKey });
+    if (again.kind === 'ok') return this.identified(again.connection);
+    throw new Error(again.why);
+  }
+
+  /** Makes a server that was just introduced a partner, durably. */
+  async adopt(partner: Partner): Promise<void> {
+    for (;;) {
+      const { number, config } = this.#configs.present;
+      // One that announced this key and is introduced anew with it goes on as the partner it was.
+      const former = config.partners.find((known) => known.nextKey === partner.key);
+      const base = former === undefined ? config : withPartnerKey(config, former.key, partner.key);
+      const partners = [...base.partners.filter((known) => known.key !== partner.key), partner];
+      const done = await this.#configs.change({
+        base: number,
+        by: 'pairing',
+        what: `introduced to ${partner.name}`,
+        config: { ...base, partners },
+      });
+      if (done.kind === 'ok') return;
+      if (done.kind === 'bad')
+        throw new Error(`the partner ${partner.name} cannot be added: ${done.problems[0]?.code ?? 'refused'}`);
+    }
   }
 
   /**

@@ -6,14 +6,12 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import type { SnapshotSource } from '../core/bindings/binding.ts';
 import type { Partner, Relationship } from '../core/config/model.ts';
-import { withPartnerKey } from '../core/config/partner-key.ts';
 import { DEFAULT_LIMITS, FOREIGN_LIMITS } from '../core/failover/limits.ts';
 import { encodeRecord } from '../core/pipeline/record-codec.ts';
 import { NOTHING_ENTERS, ServerCore } from '../core/pipeline/server-core.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Ingress } from '../core/serving/serving-types.ts';
 import type { Connection, PartnerAlpn, TlsConnection } from '../net/connection.ts';
-import { dialPartner } from '../net/dial-partner.ts';
 import type { PacketIo, ReceivedPacket, ServedInterface } from '../net/packet-io.ts';
 import { openPartnerDoor, type PartnerDoor } from '../net/partner-door.ts';
 import { nodeFileLayer } from '../store/file-layer.ts';
@@ -570,46 +568,19 @@ export class Server {
       ownKey: () => this.identity.key,
       serverName: this.options.name,
       doorPort: () => this.#door.port,
-      adopt: (partner) => this.#adoptPartner(partner),
+      adopt: (partner) => this.partners.adopt(partner),
       event: (code, slots) => this.log.event(code, slots),
     };
   }
 
-  async #dialTls(host: string, port: number, alpn: PartnerAlpn, expectKey: string): Promise<TlsConnection> {
-    const target = { host, port, alpn, identity: this.identity, ...this.#localAddress() };
-    const dialled = await dialPartner({ ...target, expectKey });
-    if (dialled.kind === 'ok') return dialled.connection;
-    // A partner that announced a new key may have changed to it since.
-    const { nextKey } = this.partnerOf(expectKey) ?? {};
-    if (dialled.reason !== 'wrong-key' || nextKey === undefined) throw new Error(dialled.why);
-    const again = await dialPartner({ ...target, expectKey: nextKey });
-    if (again.kind === 'ok') return this.partners.identified(again.connection);
-    throw new Error(again.why);
+  #dialTls(host: string, port: number, alpn: PartnerAlpn, expectKey: string): Promise<TlsConnection> {
+    return this.partners.dial({ host, port, alpn, expectKey, identity: this.identity, ...this.#localAddress() });
   }
 
   /** The partner sees the address at which it can reach us in turn. */
   #localAddress(): { localAddress?: string } {
     const { partnerAddress } = this.options;
     return partnerAddress === '0.0.0.0' || partnerAddress === '::' ? {} : { localAddress: partnerAddress };
-  }
-
-  async #adoptPartner(partner: Partner): Promise<void> {
-    for (;;) {
-      const { number, config } = this.configs.present;
-      // One that announced this key and is introduced anew with it goes on as the partner it was.
-      const former = config.partners.find((known) => known.nextKey === partner.key);
-      const base = former === undefined ? config : withPartnerKey(config, former.key, partner.key);
-      const partners = [...base.partners.filter((known) => known.key !== partner.key), partner];
-      const done = await this.configs.change({
-        base: number,
-        by: 'pairing',
-        what: `introduced to ${partner.name}`,
-        config: { ...base, partners },
-      });
-      if (done.kind === 'ok') return;
-      if (done.kind === 'bad')
-        throw new Error(`the partner ${partner.name} cannot be added: ${done.problems[0]?.code ?? 'refused'}`);
-    }
   }
 
   relationship(name: string): Relationship | undefined {
