@@ -12,6 +12,9 @@ import { frameFingerprint } from './quarantine.ts';
 
 /** From an accepted connection to its CONNECT (specification 1.1: limited). */
 const FIRST_MESSAGE_MS = 15_000;
+/** A partner may call for a relationship a moment before the change that makes it has reached this server. */
+export const UNKNOWN_LOOK_MS = 50;
+export const UNKNOWN_LOOKS_MAX = 40;
 /** Messages waiting for the disk on one link; more means that the disk has died, and the link is closed. */
 const WAITING_MESSAGES_MAX = 4096;
 
@@ -87,8 +90,8 @@ export class Links {
     const timer = setTimeout(() => connection.close(), FIRST_MESSAGE_MS);
     connection.onClose(() => clearTimeout(timer));
     connection.onData((chunk) => {
-      if (isTaken) return;
       framer.push(chunk);
+      if (isTaken) return;
       const first = framer.next();
       if (first.kind === 'need-more') return;
       isTaken = true;
@@ -152,27 +155,21 @@ export class Links {
     }
   }
 
-  #takeFirst(connection: TlsConnection, frame: Uint8Array, framer: Framer): void {
+  #takeFirst(connection: TlsConnection, frame: Uint8Array, framer: Framer, looks = 0): void {
     const read = decodeMessage(frame, 'twinlease');
-    const name = read.kind === 'ok' && read.value.kind === 'connect' ? read.value.relationshipName : undefined;
-    const relationship = name === undefined ? undefined : this.#events.relationshipOf(name);
-    if (read.kind !== 'ok' || relationship === undefined || relationship.partnerKey !== connection.peerKey) {
-      if (read.kind === 'ok' && read.value.kind === 'connect') {
-        // Specification 1.8 step 5.
-        const refusal: OutMessage = {
-          kind: 'connectack',
-          xid: read.value.xid,
-          relationshipName: name,
-          rejectReason: 'invalid-partner',
-          message: 'unknown failover relationship name',
-        };
-        connection.write(encodeMessage({ ...refusal, sentAt: this.#events.now().wallAt }, 'twinlease'));
-        this.#events.event('failover/refused-partner', {
-          name: name ?? '',
-          reason: `no such relationship with ${connection.remoteAddress} here`,
-        });
-      }
+    if (read.kind !== 'ok' || read.value.kind !== 'connect') {
       connection.close();
+      return;
+    }
+    const { relationshipName = '', xid } = read.value;
+    const relationship = this.#events.relationshipOf(relationshipName);
+    if (relationship === undefined && looks < UNKNOWN_LOOKS_MAX) {
+      const timer = setTimeout(() => this.#takeFirst(connection, frame, framer, looks + 1), UNKNOWN_LOOK_MS);
+      connection.onClose(() => clearTimeout(timer));
+      return;
+    }
+    if (relationship === undefined || relationship.partnerKey !== connection.peerKey) {
+      this.#refuse(connection, relationshipName, xid);
       return;
     }
     // The partner opened anew, so it holds the old connection for dead (specification 1.8 step 10).
@@ -185,6 +182,23 @@ export class Links {
     this.#attach(relationship.name, relationship.profile, connection, false, framer);
     this.#receive(relationship.name, relationship.profile, frame);
     this.#drain(relationship.name, framer);
+  }
+
+  /** Specification 1.8 step 5. */
+  #refuse(connection: TlsConnection, relationshipName: string, xid: number): void {
+    const refusal: OutMessage = {
+      kind: 'connectack',
+      xid,
+      relationshipName,
+      rejectReason: 'invalid-partner',
+      message: 'unknown failover relationship name',
+    };
+    connection.write(encodeMessage({ ...refusal, sentAt: this.#events.now().wallAt }, 'twinlease'));
+    this.#events.event('failover/refused-partner', {
+      name: relationshipName,
+      reason: `no such relationship with ${connection.remoteAddress} here`,
+    });
+    connection.close();
   }
 
   #attach(

@@ -74,8 +74,6 @@ export class Client {
   readonly #parts: ClientParts;
   readonly #habits: Habits;
   #lastAddress: Ip4 | undefined;
-  /** Found in use by somebody else. */
-  #inUse: Ip4 | undefined;
   #xid = 0;
   #sentMs = 0;
   #tries = 0;
@@ -262,8 +260,7 @@ export class Client {
     const waitedMs = this.askingSinceMs === undefined ? undefined : this.#nowMs - this.askingSinceMs;
     this.askingSinceMs = undefined;
     this.#parts.watch.holds(this, this.lease, waitedMs);
-    // What somebody else uses goes on being used: the same address is declined again.
-    if (isNew && (packet.yiaddr === this.#inUse || this.#parts.random.chance(1))) {
+    if (isNew && this.#parts.random.chance(1)) {
       this.#decline();
       return;
     }
@@ -312,7 +309,6 @@ export class Client {
 
   #decline(): void {
     const { address, serverId } = this.lease!;
-    this.#inUse = address;
     this.#newExchange();
     this.#broadcast('decline', 'decline', { requested: address, serverId });
     this.#letGo('it found it in use');

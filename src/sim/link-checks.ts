@@ -28,6 +28,8 @@ export class LinkChecks {
   readonly #directions: Record<Side, Direction> = { a: newDirection(), b: newDirection() };
   /** Ends of leases that were sent and are not answered, over connections and lives (I9). */
   readonly #ends: Record<Side, Set<Ip4>> = { a: new Set(), b: new Set() };
+  /** Ends in messages that wait for the disk, by xid: what was accepted from the partner before they leave settles them. */
+  readonly #queuedEnds: Record<Side, Map<Ip4, number>> = { a: new Map(), b: new Map() };
   readonly counts: Record<string, number> = {};
   lastUpdateMs = 0;
 
@@ -38,6 +40,7 @@ export class LinkChecks {
 
   connected(side: Side): void {
     this.#directions[side] = { ...newDirection(), lastLeftMs: this.#nowMs() };
+    this.#queuedEnds[side].clear();
   }
 
   /** A wiped or older store knows nothing of what it sent. */
@@ -49,10 +52,6 @@ export class LinkChecks {
     return this.#ends[side].has(address);
   }
 
-  clearEnd(side: Side, address: Ip4): void {
-    this.#ends[side].delete(address);
-  }
-
   queued(process: ServerProcess, message: OutMessage, afterSequence: number): void {
     if (afterSequence === 0 && message.kind !== 'contact') {
       // Before anything was ever saved there is nothing to wait for.
@@ -62,10 +61,13 @@ export class LinkChecks {
     }
     if (message.kind === 'bndack') {
       for (const { address, rejectReason } of message.answers) {
-        if (rejectReason === undefined) this.#mustBeSaved(process, address, afterSequence, 'BNDACK');
+        if (rejectReason !== undefined) continue;
+        this.#mustBeSaved(process, address, afterSequence, 'BNDACK');
+        this.#settleEnd(process.side, address);
       }
     } else if (message.kind === 'bndupd') {
       for (const update of message.updates) {
+        if (isEnd(update.state)) this.#queuedEnds[process.side].set(update.address, message.xid);
         if (process.saved.has(update.address)) this.#mustBeSaved(process, update.address, afterSequence, 'BNDUPD');
         const told = process.table.find(update.address);
         if (told === undefined || update.state !== 'active') continue;
@@ -97,7 +99,6 @@ export class LinkChecks {
     if ((message.kind === 'connect' || message.kind === 'connectack') && message.maxUnacked !== undefined) {
       direction.partnersWindow = message.maxUnacked;
     }
-    if (message.kind === 'bndupd') for (const { address } of message.updates) this.#ends[side].delete(address);
     if (message.kind !== 'bndack') return;
     const addresses = direction.flights.get(message.xid);
     if (addresses === undefined) {
@@ -125,7 +126,9 @@ export class LinkChecks {
       if (direction.addresses.has(address))
         this.#report('I12', `${side} has two unanswered updates of ${shortAddress(address)}`);
       direction.addresses.add(address);
-      if (state === 'expired' || state === 'released' || state === 'reset') this.#ends[side].add(address);
+      if (!isEnd(state) || this.#queuedEnds[side].get(address) !== xid) continue;
+      this.#queuedEnds[side].delete(address);
+      this.#ends[side].add(address);
     }
     direction.flights.set(
       xid,
@@ -146,12 +149,22 @@ export class LinkChecks {
       this.#report('I6', `${process.side}: ${what} of ${shortAddress(address)} is not what was saved`);
   }
 
+  /** The partner's word on the address was taken instead of ours. */
+  #settleEnd(side: Side, address: Ip4): void {
+    this.#ends[side].delete(address);
+    this.#queuedEnds[side].delete(address);
+  }
+
   #stateMustBeSaved(process: ServerProcess, message: OutMessage & { kind: 'state' }, afterSequence: number): void {
     const saved = process.savedState;
     if (message.serverState === 'paused' || message.serverState === 'shutdown') return;
     if (saved === undefined || saved.sequence > afterSequence || saved.record.state !== message.serverState)
       this.#report('I6', `${process.side} announces ${message.serverState} and has saved ${saved?.record.state}`);
   }
+}
+
+function isEnd(state: string): boolean {
+  return state === 'expired' || state === 'released' || state === 'reset';
 }
 
 function newDirection(): Direction {

@@ -239,10 +239,9 @@ async function capture(machines: Machines, host: Host, interfaceName: string): P
 }
 
 async function judgeLan(t: TestContext, paths: readonly string[]): Promise<void> {
+  const types: number[] = [];
   for (const path of paths) {
-    const types = (await decoded(path, 'dhcp', ['dhcp.option.dhcp'])).map(Number);
-    for (const type of [1, 2, 3, 5, 7]) assert.ok(types.includes(type), `no message of type ${type} in ${path}`);
-    t.diagnostic(`${types.length} DHCP messages decoded`);
+    types.push(...(await decoded(path, 'dhcp', ['dhcp.option.dhcp'])).map(Number));
     assert.deepEqual(
       await decoded(path, '_ws.malformed || (dhcp && _ws.expert.severity >= 0x600000)', [
         'frame.number',
@@ -251,6 +250,9 @@ async function judgeLan(t: TestContext, paths: readonly string[]): Promise<void>
       [],
     );
   }
+  t.diagnostic(`${types.length} DHCP messages decoded`);
+  // In both captures together: by their hash, the few clients may all be one server's.
+  for (const type of [1, 2, 3, 5, 7]) assert.ok(types.includes(type), `no message of type ${type} was seen`);
 }
 
 async function judgeLink({ pair }: World, path: string): Promise<void> {

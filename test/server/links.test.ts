@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Relationship } from '../../src/core/config/model.ts';
 import type { TlsConnection } from '../../src/net/connection.ts';
-import { type LinkEvents, Links } from '../../src/server/links.ts';
+import { type LinkEvents, Links, UNKNOWN_LOOK_MS, UNKNOWN_LOOKS_MAX } from '../../src/server/links.ts';
 import { frameFingerprint } from '../../src/server/quarantine.ts';
 import { decodeMessage, encodeMessage } from '../../src/wire/failover/codec.ts';
 import type { FailoverMessage, OutMessage } from '../../src/wire/failover/messages.ts';
@@ -74,6 +74,8 @@ class Wire {
 }
 
 class World {
+  /** Whether the configuration has the relationship yet. */
+  isKnown = true;
   readonly told: string[] = [];
   readonly quarantined = new Set<string>();
   readonly dialled: Wire[] = [];
@@ -88,7 +90,7 @@ class World {
       failed: (name, why) => this.told.push(`failed ${name}: ${why}`),
       closed: (name, why) => this.told.push(`closed ${name}: ${why}`),
       message: (name, message) => this.told.push(`${message.kind} ${message.xid} of ${name}`),
-      relationshipOf: (name) => (name === NAME ? relationship : undefined),
+      relationshipOf: (name) => (name === NAME && this.isKnown ? relationship : undefined),
       dial: () => {
         const wire = new Wire();
         this.dialled.push(wire);
@@ -251,7 +253,8 @@ test('a connection of the partner counts once it has named a relationship that i
   assert.deepEqual(world.told, [`connected ${NAME} by the partner`, `connect 1 of ${NAME}`, `contact 2 of ${NAME}`]);
 });
 
-test('a CONNECT of another key, or for an unknown relationship, is refused with its reason', () => {
+test('a CONNECT of another key, or for a relationship that stays unknown, is refused with its reason', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
   for (const { key, name } of [
     { key: 'bb'.repeat(32), name: NAME },
     { key: PARTNER_KEY, name: 'other' },
@@ -260,12 +263,27 @@ test('a CONNECT of another key, or for an unknown relationship, is refused with 
     const wire = new Wire(key);
     world.links.accept(wire.connection);
     wire.receive(connect(name));
+    t.mock.timers.tick(UNKNOWN_LOOK_MS * UNKNOWN_LOOKS_MAX);
     const [refusal] = wire.sent;
     assert.ok(refusal?.kind === 'connectack');
     assert.equal(refusal.rejectReason, 'invalid-partner');
     assert.equal(wire.isClosed, true);
     assert.deepEqual(world.told, ['failover/refused-partner']);
   }
+});
+
+test('a CONNECT that comes before the change which makes its relationship waits for it', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const world = new World();
+  const wire = new Wire();
+  world.isKnown = false;
+  world.links.accept(wire.connection);
+  wire.receive(connect(NAME), contact(2));
+  t.mock.timers.tick(UNKNOWN_LOOK_MS * 2);
+  assert.deepEqual([wire.sent, world.told], [[], []]);
+  world.isKnown = true;
+  t.mock.timers.tick(UNKNOWN_LOOK_MS);
+  assert.deepEqual(world.told, [`connected ${NAME} by the partner`, `connect 1 of ${NAME}`, `contact 2 of ${NAME}`]);
 });
 
 test('a new connection of the partner takes the place of the old one', async () => {

@@ -62,7 +62,7 @@ export class Machines {
   /** All interfaces of a server's machine go down: it closes no connection and answers nobody. */
   vanish(host: Host): void {
     // The link first: over it a server would still tell its partner that its other interface went down.
-    for (const name of [LINK, LAN]) this.network.setLink(host, name, 'down');
+    this.network.takeDown(host, [LINK, LAN]);
   }
 
   remove(): void {

@@ -102,6 +102,12 @@ export class Network {
     sh('ip', '-n', host.space, 'route', 'add', network, 'via', router);
   }
 
+  /** Several interfaces at as good as one moment. */
+  takeDown(host: Host, interfaceNames: readonly string[]): void {
+    const commands = interfaceNames.map((name) => `link set ${name} down\n`).join('');
+    execFileSync('ip', ['-n', host.space, '-batch', '-'], { input: commands, stdio: ['pipe', 'ignore', 'pipe'] });
+  }
+
   setLink(host: Host, interfaceName: string, state: 'up' | 'down'): void {
     sh('ip', '-n', host.space, 'link', 'set', interfaceName, state);
   }

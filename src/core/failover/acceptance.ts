@@ -38,6 +38,8 @@ export interface Judging {
    * order. The grant then wins: a lease that nobody uses ends by itself, one that is taken away is given twice.
    */
   readonly marginSec: number;
+  /** False while an address set aside here may be leased by a server that forgot it (`Rights.mayReset`). */
+  readonly mayReset: boolean;
 }
 
 /** `same-client`: see `activeOverActive`. t1, t2, t3 are the tests below the table of specification 5.4. */
@@ -86,6 +88,8 @@ export function judge(update: BindingUpdate, ours: Binding | undefined, how: Jud
   if (isMalformedHardware(update.hardware)) return reject('unknown');
   if (update.state === 'backup' && ((update.ipFlags ?? 0) & IP_FLAG_RESERVED) !== 0 && !how.isReservedHere)
     return reject('ip-not-reserved');
+  // Only this server may know until when such a lease can run; the partner asks again.
+  if (update.state === 'reset' && ours.state === 'abandoned' && !how.mayReset && !how.isRecoveringAll) return duelLost();
   if (how.inFlight !== undefined) return duel(update, ours, how.inFlight, how);
   return byTable(update, ours, how);
 }

@@ -178,6 +178,11 @@ export interface Rights {
    * the partner may have been told, until it answered. Absent: always.
    */
   mayRevive?(now: Now, binding: Binding): boolean;
+  /**
+   * Whether an address that was set aside may be RESET: not while a server that lost its store may have leased it meanwhile.
+   * Absent: always.
+   */
+  mayReset?(now: Now, binding: Binding): boolean;
 }
 
 export interface AnswerAsk {

@@ -108,8 +108,8 @@ export function lossEndsAt(ctx: Context, binding: Binding): number {
 
 /**
  * The partner begins again with nothing (UPDREQALL). Its consent to the end of a lease is worth nothing now: it may have extended
- * the lease, even of a client that had released it here, and forgotten. So ends that are not agreed yet are taken back, and all
- * leases of before the loss wait (`lossAt`).
+ * the lease, even of a client that had released or declined it here, and forgotten. So ends that are not agreed yet are taken
+ * back, and all leases of before the loss wait (`lossAt`).
  */
 export function onPartnerLostStore(ctx: Context): void {
   const { record } = ctx;
@@ -120,8 +120,9 @@ export function onPartnerLostStore(ctx: Context): void {
   touchRecord(ctx);
   for (const scopeId of ctx.config.scopeIds) {
     forEachTransitory(ctx, scopeId, (binding) => {
-      if (binding.leaseEndAt === NEVER_AT || ctx.now.wallAt >= lossEndsAt(ctx, binding)) return;
-      binding.state = 'active';
+      const isReset = binding.state === 'reset';
+      if ((binding.leaseEndAt === NEVER_AT && !isReset) || ctx.now.wallAt >= lossEndsAt(ctx, binding)) return;
+      binding.state = isReset ? 'abandoned' : 'active';
       binding.dirty = true;
       put(ctx, binding);
     });

@@ -6,6 +6,7 @@ import type { BindingAnswer, BindingUpdate } from '../../wire/failover/messages.
 import { type EpochSec, formatIp4 } from '../../wire/units.ts';
 import { judge, type Verdict } from './acceptance.ts';
 import { type Context, event, type Incoming, isOurs, put, send } from './context.ts';
+import { lossEndsAt } from './expiry.ts';
 import { applied } from './update-values.ts';
 import { queue } from './updates.ts';
 
@@ -32,6 +33,7 @@ function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): Binding
     isReservedHere: update.state === 'backup' && isReserved(ctx, update),
     isRecovering: ctx.record.state === 'recover',
     marginSec,
+    mayReset: ours === undefined || ctx.now.wallAt >= lossEndsAt(ctx, ours),
     isRecoveringAll:
       (ctx.record.state === 'recover' || ctx.record.state === 'potential-conflict') && ctx.record.wantsAll,
   });

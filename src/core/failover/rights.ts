@@ -16,7 +16,7 @@ import {
   waitMcltSec,
 } from './context.ts';
 import type { AnswerAsk, Rights } from './endpoint-types.ts';
-import { mayExpire } from './expiry.ts';
+import { lossEndsAt, mayExpire } from './expiry.ts';
 import { UNANSWERED_MS_MAX } from './limits.ts';
 import { SERVICE } from './states.ts';
 import {
@@ -44,6 +44,7 @@ export function makeRights(ctx: Context): Rights {
     isNormal: () => ctx.mode === 'running' && ctx.record.state === 'normal',
     mayExpire: () => mayExpire(ctx),
     mayRevive: (_now, binding) => mayRevive(ctx, binding),
+    mayReset: (now, binding) => now.wallAt >= lossEndsAt(ctx, binding),
   };
 }
 

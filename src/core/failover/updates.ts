@@ -260,7 +260,11 @@ function onAccepted(ctx: Context, item: FlightItem, binding: Binding): void {
 function onRejected(ctx: Context, item: FlightItem, binding: Binding, reason: RejectReason): void {
   const { address } = item;
   ctx.lastReject = { address, reason, at: ctx.now.wallAt };
-  if (item.isDropped) return;
+  if (item.isDropped) {
+    // The partner's was taken, but ours may have changed again since.
+    if (binding.dirty) queue(ctx, address);
+    return;
+  }
   const isTransient = reason === 'less-critical-binding-information' || reason === 'outdated-binding-information';
   if (!isTransient) event(ctx, 'failover/update-rejected', { address: formatIp4(address), reason });
   if (item.hasChanged) {

@@ -67,7 +67,7 @@ export interface DeclineSweep {
 
 /**
  * Gives back the addresses whose time aside is over: at once where there is no partner, else by way of RESET, which the partner
- * must agree to (failover specification 5.2). To be called with the timer, a part of a scope at a time; `next` is where to go on,
+ * must agree to (failover specification 5.2), and not while a lost store may hold a lease of the address. To be called with the timer, a part of a scope at a time; `next` is where to go on,
  * undefined at the end. The caller makes the changes durable and tells the relationship, as for a decision.
  */
 export function endDeclines(
@@ -81,6 +81,7 @@ export function endDeclines(
   const hasPartner = rights.relationshipName !== undefined;
   for (const binding of seen) {
     if (binding.state !== 'abandoned' || binding.stateSinceAt + sweep.declineHoldSec > now.wallAt) continue;
+    if (rights.mayReset?.(now, binding) === false) continue;
     bindings.change(
       hasPartner
         ? { ...binding, state: 'reset', stateSinceAt: now.wallAt, dirty: true }

@@ -23,6 +23,7 @@ const HOW: Judging = {
   isRecovering: false,
   isRecoveringAll: false,
   marginSec: 0,
+  mayReset: true,
 };
 
 /** Our lease still runs, its last transaction was 100 s ago, its state began 100 s ago. */
@@ -260,4 +261,12 @@ test('5.2 the receiver stores EXPIRED, RELEASED and RESET as FREE with all times
     );
     assert.deepEqual(next.hardware, CLIENT);
   }
+});
+
+test('RESET of an address set aside here waits while a forgotten lease may run, unless this server is the one that forgot', () => {
+  const aside = ours('abandoned');
+  assert.equal(outcome(aside, update('reset'), { mayReset: true }), 'accept');
+  assert.equal(outcome(aside, update('reset'), { mayReset: false }), LESS);
+  assert.equal(outcome(aside, update('reset'), { mayReset: false, isRecoveringAll: true }), 'accept');
+  assert.equal(outcome(ours('reset'), update('reset'), { mayReset: false }), 'accept');
 });

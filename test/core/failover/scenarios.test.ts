@@ -340,6 +340,31 @@ test('4.3 a scope added to a live pair: the new half is silent and the other ser
   assert.deepEqual(differences(pair), []);
 });
 
+test('4.3 the called server has an added scope first: what the other refuses until it has it too does not stay with the called one', () => {
+  const pair = normalPair();
+  const added = poolOf(60, ((SCOPE + 0x10000) >>> 0) as Ip4);
+  pair.pools.push(added);
+  for (const side of SIDES) pair.servers[side].table.setPool(added, 'free');
+  pair.servers.A.table.change({
+    ...pair.find('A', added.firstAddress),
+    state: 'active',
+    hardware: Uint8Array.of(1, 9),
+    leaseEndAt: (pair.now('A').wallAt + 5000) as never,
+    dirty: true,
+  });
+  const config = (side: 'A' | 'B') => ({ ...pair.servers[side].config, scopeIds: [SCOPE, added.scopeId] });
+  pair.step('A', { kind: 'reconfigured', config: config('A'), newScopeIds: [] });
+  // Long enough for the balance to be looked at and for its first gifts to come back.
+  pair.advance(500);
+  assert.equal(pair.servers.A.table.counts(added.scopeId).backup, 0);
+  pair.step('B', { kind: 'reconfigured', config: config('B'), newScopeIds: [added.scopeId] });
+  pair.advance(3000);
+  assert.equal(pair.servers.B.endpoint.rights.service(pair.now('B'), added.scopeId).serves, 'all');
+  assert.equal(pair.find('B', added.firstAddress).state, 'active');
+  assert.ok(pair.servers.B.table.counts(added.scopeId).backup >= 29, 'the new half has its share');
+  assert.deepEqual(differences(pair), []);
+});
+
 test('8.4 who answers a DISCOVER in NORMAL: hash, secs, repetition, a partner without addresses or interface', () => {
   const pair = normalPair({ percentage: 50 });
   const answers = (side: 'A' | 'B', change: object): boolean =>

@@ -1,0 +1,113 @@
+/** What a lost store had promised ends only when its time is over, whoever is asked (failover specification 4.3, `lossAt`). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Binding, emptyBinding } from '../../../src/core/bindings/binding.ts';
+import { endDeclines } from '../../../src/core/serving/decline.ts';
+import { NEVER_AT } from '../../../src/wire/units.ts';
+import { differences, other, Pair, SCOPE, SIDES, type Side } from './pair.ts';
+
+const MCLT_SEC = 600;
+const HOLD_SEC = 30;
+
+/** The hold of declined addresses is looked at once, as the pipeline does with its timer. */
+function sweep(pair: Pair, side: Side): number {
+  const { table, endpoint } = pair.servers[side];
+  const { changed } = endDeclines(pair.now(side), table, endpoint.rights, {
+    scopeId: SCOPE,
+    from: SCOPE,
+    limit: 1000,
+    declineHoldSec: HOLD_SEC,
+  });
+  for (const address of changed) pair.step(side, { kind: 'binding-changed', address });
+  return changed.length;
+}
+
+/** As serving sets an address aside, the times that were promised staying known. */
+function decline(pair: Pair, side: Side, binding: Binding): void {
+  const now = pair.now(side);
+  const { sentPotentialAt, ackedPotentialAt, recvPotentialAt, told } = binding;
+  const aside: Binding = {
+    ...emptyBinding(binding.address, binding.ownedAs),
+    ...{ sentPotentialAt, ackedPotentialAt, recvPotentialAt, told },
+    state: 'abandoned',
+    leaseEndAt: NEVER_AT,
+    lastTransactionAt: now.wallAt,
+    stateSinceAt: now.wallAt,
+    dirty: true,
+  };
+  pair.servers[side].table.change(aside);
+  pair.servers[side].saved.set(binding.address, { ...aside });
+  pair.step(side, { kind: 'binding-changed', address: binding.address });
+}
+
+/** A lease that both know; then the link is cut, and `side` extends it and loses its store. The end it had promised. */
+function extendAndLose(pair: Pair, side: Side, before: (binding: Binding) => void): Binding {
+  pair.start().advance(3000);
+  assert.ok(pair.lease(side, 'c', 900) !== undefined);
+  pair.advance(3000);
+  const known = pair.lease(side, 'c', 900)!;
+  pair.advance(3000).cut().advance(1000);
+  before(pair.find(other(side), known.address));
+  // Near the end of what the partner has reason to expect, and for as long as the rules allow.
+  pair.advance(600_000);
+  const promised = pair.lease(side, 'c', 5000);
+  assert.ok(promised !== undefined && promised.address === known.address);
+  pair.kill(side).advance(1000).heal();
+  pair.revive(side, true);
+  return promised;
+}
+
+for (const side of SIDES) {
+  test(`4.3 a lease that ${side} extended and forgot is not ended before it is over`, () => {
+    const pair = new Pair({ mcltSec: MCLT_SEC });
+    const promised = extendAndLose(pair, side, () => {});
+    while (pair.now(side).wallAt < promised.leaseEndAt) {
+      pair.advance(10_000);
+      for (const one of SIDES) {
+        const { state } = pair.find(one, promised.address);
+        const isForgotten = one === side && pair.state(side) === 'recover';
+        assert.ok(isForgotten || state === 'active', `${one} has it as ${state}`);
+      }
+    }
+    pair.advance(3_000_000);
+    assert.equal(pair.find('A', promised.address).state, 'free');
+    assert.deepEqual(differences(pair), []);
+  });
+
+  test(`4.3 an address declined at ${other(side)}, leased on by ${side} and forgotten, stays aside until that lease is over`, () => {
+    const pair = new Pair({ mcltSec: MCLT_SEC });
+    const promised = extendAndLose(pair, side, (binding) => decline(pair, other(side), binding));
+    while (pair.now(side).wallAt < promised.leaseEndAt) {
+      pair.advance(10_000);
+      for (const one of SIDES) {
+        sweep(pair, one);
+        const { state } = pair.find(one, promised.address);
+        const isForgotten = one === side && pair.state(side) === 'recover';
+        // The server that forgot knows least: it may ask for RESET early, and is refused.
+        const isAside = state === 'abandoned' || (one === side && state === 'reset');
+        assert.ok(isForgotten || isAside, `${one} has it as ${state}`);
+      }
+    }
+    for (let i = 0; i < 300; i++) {
+      for (const one of SIDES) sweep(pair, one);
+      pair.advance(10_000);
+    }
+    assert.equal(pair.find('A', promised.address).state, 'free');
+    assert.deepEqual(differences(pair), []);
+  });
+}
+
+test('4.3 a RESET that is not agreed when the partner loses its store is taken back', () => {
+  const pair = new Pair({ mcltSec: MCLT_SEC });
+  let given: Binding | undefined;
+  extendAndLose(pair, 'B', (binding) => {
+    decline(pair, 'A', binding);
+    pair.advance(HOLD_SEC * 1000 + 1000);
+    assert.equal(sweep(pair, 'A'), 1);
+    given = pair.find('A', binding.address);
+    assert.equal(given.state, 'reset');
+  });
+  pair.advance(30_000);
+  assert.equal(pair.find('A', given!.address).state, 'abandoned');
+  assert.equal(sweep(pair, 'A'), 0);
+});
