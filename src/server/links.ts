@@ -4,7 +4,8 @@
  */
 import type { Relationship } from '../core/config/model.ts';
 import type { TlsConnection } from '../net/connection.ts';
-import { decodeMessage, encodeMessage } from '../wire/failover/codec.ts';
+import { type Decoded, decodeMessage, encodeMessage, peekConnect } from '../wire/failover/codec.ts';
+import type { DigestKey } from '../wire/failover/digest.ts';
 import { Framer } from '../wire/failover/framer.ts';
 import type { FailoverMessage, OutMessage, WireProfile } from '../wire/failover/messages.ts';
 import type { EpochSec, Now } from '../wire/units.ts';
@@ -26,6 +27,8 @@ export interface LinkEvents {
   /** Must not throw; `frame` is for a fingerprint. */
   message(relationship: string, message: FailoverMessage, frame: Uint8Array): void;
   relationshipOf(name: string): Relationship | undefined;
+  /** How messages are authenticated where the relationship has a shared secret. */
+  digestOf(relationship: Relationship): DigestKey | undefined;
   dial(relationship: Relationship): Promise<TlsConnection>;
   isQuarantined(fingerprint: string): boolean;
   heardTime(at: EpochSec): void;
@@ -40,6 +43,7 @@ interface Waiting {
 interface Link {
   readonly connection: TlsConnection;
   readonly profile: WireProfile;
+  readonly digest: DigestKey | undefined;
   waiting: Waiting[];
 }
 
@@ -70,7 +74,7 @@ export class Links {
         this.#dialling.delete(name);
         if (this.#isCut || this.#isClosed || this.#events.relationshipOf(name)?.id !== relationship.id)
           connection.close();
-        else this.#attach(name, relationship.profile, connection, true);
+        else this.#attach(relationship, connection, true);
       },
       (error: unknown) => {
         this.#dialling.delete(name);
@@ -140,6 +144,11 @@ export class Links {
     }
   }
 
+  /** The secret of a relationship was changed: its link comes up anew, with the new one. */
+  renew(name: string): void {
+    this.#links.get(name)?.connection.close();
+  }
+
   /** Cuts every link and refuses new ones, or lets them come back: for drills and demonstrations. */
   setCut(isCut: boolean): void {
     this.#isCut = isCut;
@@ -156,20 +165,25 @@ export class Links {
   }
 
   #takeFirst(connection: TlsConnection, frame: Uint8Array, framer: Framer, looks = 0): void {
-    const read = decodeMessage(frame, 'twinlease');
-    if (read.kind !== 'ok' || read.value.kind !== 'connect') {
+    const connect = peekConnect(frame, 'twinlease');
+    if (connect === undefined) {
       connection.close();
       return;
     }
-    const { relationshipName = '', xid } = read.value;
+    const { relationshipName = '', xid } = connect;
     const relationship = this.#events.relationshipOf(relationshipName);
-    if (relationship === undefined && looks < UNKNOWN_LOOKS_MAX) {
+    const read =
+      relationship === undefined
+        ? undefined
+        : decodeMessage(frame, relationship.profile, this.#events.digestOf(relationship));
+    // A change of the secret, too, reaches the two servers one after the other.
+    if (read?.kind !== 'ok' && looks < UNKNOWN_LOOKS_MAX) {
       const timer = setTimeout(() => this.#takeFirst(connection, frame, framer, looks + 1), UNKNOWN_LOOK_MS);
       connection.onClose(() => clearTimeout(timer));
       return;
     }
-    if (relationship === undefined || relationship.partnerKey !== connection.peerKey) {
-      this.#refuse(connection, relationshipName, xid);
+    if (relationship === undefined || relationship.partnerKey !== connection.peerKey || read?.kind !== 'ok') {
+      this.#refuse(connection, relationshipName, xid, read);
       return;
     }
     // The partner opened anew, so it holds the old connection for dead (specification 1.8 step 10).
@@ -179,40 +193,36 @@ export class Links {
       old.connection.close();
       this.#events.closed(relationship.name, 'replaced by a new connection of the partner');
     }
-    this.#attach(relationship.name, relationship.profile, connection, false, framer);
-    this.#receive(relationship.name, relationship.profile, frame);
+    this.#attach(relationship, connection, false, framer);
+    this.#receive(relationship.name, frame);
     this.#drain(relationship.name, framer);
   }
 
   /** Specification 1.8 step 5. */
-  #refuse(connection: TlsConnection, relationshipName: string, xid: number): void {
+  #refuse(connection: TlsConnection, relationshipName: string, xid: number, read: Decoded | undefined): void {
+    const isDigest = read?.kind === 'refused';
     const refusal: OutMessage = {
       kind: 'connectack',
       xid,
       relationshipName,
-      rejectReason: 'invalid-partner',
-      message: 'unknown failover relationship name',
+      rejectReason: isDigest ? read.rejectReason : 'invalid-partner',
+      message: isDigest ? read.why : 'unknown failover relationship name',
     };
     connection.write(encodeMessage({ ...refusal, sentAt: this.#events.now().wallAt }, 'twinlease'));
     this.#events.event('failover/refused-partner', {
       name: relationshipName,
-      reason: `no such relationship with ${connection.remoteAddress} here`,
+      reason: isDigest ? read.rejectReason : `no such relationship with ${connection.remoteAddress} here`,
     });
     connection.close();
   }
 
-  #attach(
-    name: string,
-    profile: WireProfile,
-    connection: TlsConnection,
-    dialled: boolean,
-    framer = new Framer(),
-  ): void {
+  #attach(relationship: Relationship, connection: TlsConnection, dialled: boolean, framer = new Framer()): void {
+    const { name, profile } = relationship;
     if (this.#links.has(name)) {
       connection.close();
       return;
     }
-    const link: Link = { connection, profile, waiting: [] };
+    const link: Link = { connection, profile, digest: this.#events.digestOf(relationship), waiting: [] };
     this.#links.set(name, link);
     connection.onData((chunk) => {
       if (this.#links.get(name) !== link) return;
@@ -238,12 +248,14 @@ export class Links {
         link.connection.close();
         return;
       }
-      this.#receive(name, link.profile, next.bytes);
+      this.#receive(name, next.bytes);
     }
   }
 
-  #receive(name: string, profile: WireProfile, frame: Uint8Array): void {
-    const read = decodeMessage(frame, profile);
+  #receive(name: string, frame: Uint8Array): void {
+    const receiving = this.#links.get(name);
+    if (receiving === undefined) return;
+    const read = decodeMessage(frame, receiving.profile, receiving.digest);
     if (read.kind === 'ignored') return;
     if (read.kind !== 'ok') {
       const why = read.kind === 'bad' ? `${read.why} at byte ${read.at}` : read.why;
@@ -279,7 +291,7 @@ export class Links {
 
   #write(link: Link, message: OutMessage): void {
     link.connection.write(
-      encodeMessage({ ...message, sentAt: this.#events.now().wallAt } as FailoverMessage, link.profile),
+      encodeMessage({ ...message, sentAt: this.#events.now().wallAt } as FailoverMessage, link.profile, link.digest),
     );
   }
 }

@@ -24,6 +24,7 @@ import { CopyStopped } from './backup-format.ts';
 import { WallClock } from './clock.ts';
 import { ConfigService } from './config-service.ts';
 import { AGREED_ID_PREFIX, type ConfigChange, type TransactionRecord } from './control.ts';
+import { digestOf } from './digest-keys.ts';
 import { type Identity, loadIdentity, storeIdentity } from './identity.ts';
 import { KnownPartners } from './known-partners.ts';
 import { Links } from './links.ts';
@@ -489,6 +490,7 @@ export class Server {
   }
 
   async #enforce(number: number, sha256: Uint8Array, change: ConfigChange): Promise<void> {
+    const before = new Map(this.core.config.relationships.map((one) => [one.name, one.sharedSecretRef]));
     this.input(() => {
       this.#appendConfiguration(number, sha256);
       this.saveTransactions(change.transactions ?? []);
@@ -499,6 +501,9 @@ export class Server {
         silentScopeIds: change.silentScopeIds ?? NOTHING_ENTERS.silentScopeIds,
       });
     });
+    for (const { name, sharedSecretRef } of change.config.relationships) {
+      if (before.has(name) && before.get(name) !== sharedSecretRef) this.links.renew(name);
+    }
     await this.store.settled();
     this.#noteInterfaces(this.io.interfaces());
     this.onConfigChanged?.();
@@ -536,6 +541,13 @@ export class Server {
       closed: (name, why) => this.input(() => this.core.linkClosed(now(), name, why)),
       message: (name, message, frame) => this.#takeMessage(name, message, frame),
       relationshipOf: (name) => this.relationship(name),
+      digestOf: (relationship) =>
+        digestOf(relationship, this.secrets, () =>
+          this.log.event('failover/digest-failed', {
+            name: relationship.name,
+            why: 'its shared secret is missing from identity/secrets.json here; set it again',
+          }),
+        ),
       dial: async (relationship) => {
         const partner = this.partnerOf(relationship.partnerKey);
         if (partner === undefined) throw new Error(`the partner of ${relationship.name} was never introduced`);

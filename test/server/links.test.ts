@@ -1,5 +1,6 @@
 /** The failover connections: nothing leaves before the commit it rests on, order is kept, and what is not ours is turned away. */
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Relationship } from '../../src/core/config/model.ts';
@@ -7,6 +8,7 @@ import type { TlsConnection } from '../../src/net/connection.ts';
 import { type LinkEvents, Links, UNKNOWN_LOOK_MS, UNKNOWN_LOOKS_MAX } from '../../src/server/links.ts';
 import { frameFingerprint } from '../../src/server/quarantine.ts';
 import { decodeMessage, encodeMessage } from '../../src/wire/failover/codec.ts';
+import { type DigestKey, ownDigestKey } from '../../src/wire/failover/digest.ts';
 import type { FailoverMessage, OutMessage } from '../../src/wire/failover/messages.ts';
 import { type EpochSec, ip4, type MonoMs, type Now, type Sec } from '../../src/wire/units.ts';
 
@@ -76,6 +78,7 @@ class Wire {
 class World {
   /** Whether the configuration has the relationship yet. */
   isKnown = true;
+  digest: DigestKey | undefined;
   readonly told: string[] = [];
   readonly quarantined = new Set<string>();
   readonly dialled: Wire[] = [];
@@ -91,6 +94,7 @@ class World {
       closed: (name, why) => this.told.push(`closed ${name}: ${why}`),
       message: (name, message) => this.told.push(`${message.kind} ${message.xid} of ${name}`),
       relationshipOf: (name) => (name === NAME && this.isKnown ? relationship : undefined),
+      digestOf: () => this.digest,
       dial: () => {
         const wire = new Wire();
         this.dialled.push(wire);
@@ -284,6 +288,27 @@ test('a CONNECT that comes before the change which makes its relationship waits 
   world.isKnown = true;
   t.mock.timers.tick(UNKNOWN_LOOK_MS);
   assert.deepEqual(world.told, [`connected ${NAME} by the partner`, `connect 1 of ${NAME}`, `contact 2 of ${NAME}`]);
+});
+
+test('with a shared secret a CONNECT without digest is refused, and what we send carries one', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const world = new World();
+  const wire = new Wire();
+  world.digest = ownDigestKey('a secret', (algorithm, key, data) => createHmac(algorithm, key).update(data).digest());
+  world.links.accept(wire.connection);
+  wire.receive(connect(NAME));
+  for (let look = 0; look < UNKNOWN_LOOKS_MAX; look++) t.mock.timers.tick(UNKNOWN_LOOK_MS);
+  const [refusal] = wire.sent;
+  assert.ok(refusal?.kind === 'connectack');
+  assert.equal(refusal.rejectReason, 'digest-missing');
+  const signed = new Wire();
+  world.links.accept(signed.connection);
+  signed.receiveBytes(
+    Buffer.from(encodeMessage({ ...connect(NAME), sentAt: NOW.wallAt } as FailoverMessage, 'twinlease', world.digest)),
+  );
+  assert.deepEqual(world.told.slice(-2), [`connected ${NAME} by the partner`, `connect 1 of ${NAME}`]);
+  world.links.send(NAME, contact(9), 0);
+  assert.equal(decodeMessage(signed.frames.at(-1) ?? new Uint8Array(0), 'twinlease', world.digest).kind, 'ok');
 });
 
 test('a new connection of the partner takes the place of the old one', async () => {

@@ -22,7 +22,13 @@ export function updateOf(binding: Binding, profile: WireProfile): BindingUpdate 
   const { address, state } = binding;
   const ipFlags = binding.ipFlags === 0 ? undefined : binding.ipFlags;
   const stateSinceAt = binding.stateSinceAt === NEVER_AT ? undefined : binding.stateSinceAt;
-  if (state === 'abandoned') return { address, state, stateSinceAt, ipFlags };
+  if (state === 'abandoned') {
+    // Our own kind is told how far the address was promised before: both must know it if one loses its store (`mayReset`).
+    const potentialEndAt = profile === 'twinlease' ? greatestPotentialAt(binding) : NEVER_AT;
+    return potentialEndAt === NEVER_AT
+      ? { address, state, stateSinceAt, ipFlags }
+      : { address, state, stateSinceAt, ipFlags, potentialEndAt };
+  }
   const client = { clientId: binding.clientId, hardware: binding.hardware };
   if (state === 'free' || state === 'backup') {
     // The last client travels between our own servers only, so that both keep the same one for affinity.
@@ -105,6 +111,7 @@ function abandoned(ours: Binding, update: BindingUpdate): Binding {
   };
   makeAvailable(next, ours.ownedAs);
   next.state = 'abandoned';
+  next.recvPotentialAt = update.potentialEndAt ?? NEVER_AT;
   next.stateSinceAt = update.stateSinceAt ?? NEVER_AT;
   next.ipFlags = update.ipFlags ?? 0;
   next.policy = undefined;

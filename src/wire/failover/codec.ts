@@ -28,6 +28,8 @@ import { isOwnVendorClass, readVendor, VENDOR_CLASS, type VendorOptions, vendorB
 
 /** Scopes that one UPDREQ can name; a request for more is sent as UPDREQALL, which covers them. */
 export const SCOPE_IDS_MAX = 400;
+/** Updates that are read in one BNDUPD: the answer to so many fits into one BNDACK, whatever is said of each. */
+export const UPDATES_MAX = 100;
 /** Windows says 8 although its options begin at 12 (specification 1.2). */
 const PAYLOAD_OFFSET_MSFT = 8;
 /** Message types from here on are ignored when not understood; below, they end the connection (specification 1.2). */
@@ -51,11 +53,16 @@ export type Decoded =
  * that a longer message is never asked for is the caller's duty, and `fittingUpdates` helps with it.
  */
 export function encodeMessage(message: FailoverMessage, profile: WireProfile, digest?: DigestKey): Uint8Array {
-  const sent = withoutTooManyScopes(message);
-  const groups = toOptions(sent, profile);
-  let size = HEADER_BYTES;
-  for (const group of groups) size += optionsSize(group, sent.kind, profile);
   const limit = FRAME_BYTES_MAX - (digest === undefined ? 0 : digestOverhead(digest));
+  let sent = withoutTooManyScopes(message);
+  let groups = toOptions(sent, profile);
+  let size = sizeOf(groups, sent.kind, profile);
+  if (size > limit && sent.kind === 'bndack') {
+    // The reasons are numbers; their texts are for people, and give way to them.
+    sent = { ...sent, answers: sent.answers.map(({ address, rejectReason }) => ({ address, rejectReason })) };
+    groups = toOptions(sent, profile);
+    size = sizeOf(groups, sent.kind, profile);
+  }
   assert(size <= limit, 'a failover message fits into 2048 bytes');
   const frame = new Uint8Array(size);
   writeU16(size, frame, 0);
@@ -66,6 +73,12 @@ export function encodeMessage(message: FailoverMessage, profile: WireProfile, di
   let at = HEADER_BYTES;
   for (const group of groups) at = writeOptions(group, sent.kind, profile, frame, at);
   return digest === undefined ? frame : seal(frame, digest);
+}
+
+function sizeOf(groups: ReturnType<typeof toOptions>, kind: MessageKind, profile: WireProfile): number {
+  let size = HEADER_BYTES;
+  for (const group of groups) size += optionsSize(group, kind, profile);
+  return size;
 }
 
 /** How many of the updates, from the first on, fit into one BNDUPD. 0 only when the first alone is too long. */
@@ -271,6 +284,7 @@ function readMessage(
     case 'poolresp':
       return ok({ kind, ...start, addressesTransferred: values[1] ?? 0 });
     case 'bndupd':
+      if (groups.length > UPDATES_MAX) return bad(`more than ${UPDATES_MAX} updates in one message`, head.optionsAt);
       return ok({ kind, ...start, ...readUpdates(groups, profile) });
     case 'bndack':
       return readAnswers(groups, start, head.optionsAt);
