@@ -3,11 +3,11 @@
  * who gives, and which address is next. The side with too many gives; the giver stops using an address before the message
  * leaves. A side that runs low asks with POOLREQ.
  */
-import type { Ip4 } from '../../wire/units.ts';
+import { formatIp4, type Ip4 } from '../../wire/units.ts';
 import type { PoolCounts } from '../bindings/binding.ts';
 import { type Context, event, isCommunicating, ownKind, partnersKind, put, send, type Waiting } from './context.ts';
 import type { EndpointConfig } from './endpoint-types.ts';
-import { POOLREQ_EVERY_MS } from './limits.ts';
+import { BEYOND_TAKEN, POOLREQ_EVERY_MS } from './limits.ts';
 import { makeAvailable } from './times.ts';
 
 /** How many of `available` addresses of a scope should be the secondary's. */
@@ -50,7 +50,8 @@ export function review(ctx: Context, isExact: boolean): number {
       balance.quotas.delete(scopeId);
       continue;
     }
-    if (!balance.quotas.has(scopeId)) event(ctx, 'failover/balance', { scopeId, count, to: 'the partner' });
+    if (!balance.quotas.has(scopeId))
+      event(ctx, 'failover/balance', { scopeId: formatIp4(scopeId), count, to: 'the partner' });
     balance.quotas.set(scopeId, count);
     planned += count;
   }
@@ -63,10 +64,12 @@ export function nextGift(ctx: Context): Waiting | undefined {
   if (quotas.size === 0 || !mayBalance(ctx)) return undefined;
   const own = ownKind(ctx);
   for (const [scopeId, left] of quotas) {
-    const address =
-      left > 0 ? ctx.bindings.nextFree(scopeId, own, (a) => ctx.isHeld(a) || ctx.outbox.byAddress.has(a)) : undefined;
+    const { byAddress, shelved } = ctx.outbox;
+    const isTaken = (address: Ip4): boolean => ctx.isHeld(address) || byAddress.has(address) || shelved.has(address);
+    const looks = byAddress.size + shelved.size + BEYOND_TAKEN;
+    const address = left > 0 ? ctx.bindings.nextFree(scopeId, own, isTaken, looks) : undefined;
     const binding = address === undefined ? undefined : ctx.bindings.find(address);
-    if (address === undefined || binding === undefined || ctx.outbox.shelved.has(address)) {
+    if (address === undefined || binding === undefined) {
       quotas.delete(scopeId);
       continue;
     }

@@ -77,3 +77,5 @@ export const UNANSWERED_MS_MAX = 3000;
 export const CONTACT_WINDOWS_MS = 60_000;
 /** Scopes named in one message; what is beyond is left out, and asked for in the next. */
 export const SCOPES_PER_MESSAGE_MAX = 400;
+/** When an address is looked for to give away: those that may be held by open offers, beyond the ones known to be taken. */
+export const BEYOND_TAKEN = 512;
