@@ -45,6 +45,8 @@ const SHUT_DOWN_MS = 2000;
 
 export class Faults {
   readonly #world: World;
+  /** Everything is healed: a server that is just stopping comes back by itself. */
+  #isOver = false;
   readonly #knownCuts = new Set<Side>();
 
   constructor(world: World) {
@@ -60,6 +62,7 @@ export class Faults {
   healAll(): void {
     const world = this.#world;
     world.checker.onLeft = undefined;
+    this.#isOver = true;
     this.apply({ kind: 'heal' });
     this.apply({ kind: 'link-latency', ms: world.options.linkLatencyMs });
     this.apply({ kind: 'lan-loss', percent: world.options.lossPercent });
@@ -165,7 +168,9 @@ export class Faults {
     const { hosts, schedule } = this.#world;
     const { process } = hosts[side];
     schedule.after(SHUT_DOWN_MS, () => {
-      if (process !== undefined && hosts[side].process === process) hosts[side].stop('died');
+      if (process === undefined || hosts[side].process !== process) return;
+      hosts[side].stop('died');
+      if (this.#isOver) hosts[side].start();
     });
   }
 

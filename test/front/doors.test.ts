@@ -11,20 +11,31 @@ import { commandSpecs } from '../../src/front/cli/program.ts';
 import { outerName } from '../../src/front/rest/names.ts';
 import type { Operation } from '../../src/manage/operation.ts';
 import { OPERATIONS } from '../../src/manage/registry.ts';
+import { ERROR_CASES, type ErrorCase } from '../manage/error-cases.ts';
 import { type FakeWorld, pairedServers } from '../manage/fake-control.ts';
 import { type CliResult, runCli } from './cli-world.ts';
 import { ADMINISTRATOR_TOKEN, openDoor, READER_TOKEN } from './door.ts';
-import { ERROR_CASES, type ErrorCase } from './error-cases.ts';
 
 type Params = Readonly<Record<string, unknown>>;
 
+/** What the grammar of the friendly command has no way to say: a list without items, an empty secret, a number out of range. */
+const NOT_TYPABLE: ReadonlySet<string> = new Set([
+  'adding with no scope',
+  'adding with a lead time beyond 32 bits',
+  'adding with an empty secret',
+  'adding with a parameter that does not exist',
+  'adding no scope',
+  'removing nothing',
+]);
+
 for (const given of ERROR_CASES) {
-  test(`${given.messageId} (${given.cause}) is the same through every door`, async (t) => {
+  test(`${given.messageId} (${given.name}) is the same through every door`, async (t) => {
     const rest = await throughRest(t, await given.world(), given);
     assert.equal(rest['messageId'], given.messageId, JSON.stringify(rest));
-    for (const args of [commandLine(given), callLine(given)]) {
-      const cli = await throughCli(t, await given.world(), args, given.asReader === true);
-      assert.equal(cli.code, given.asReader === true ? 5 : 1, `${args.join(' ')}: ${cli.stderr}`);
+    const lines = NOT_TYPABLE.has(given.name) ? [callLine(given)] : [commandLine(given), callLine(given)];
+    for (const args of lines) {
+      const cli = await throughCli(t, await given.world(), args, isReader(given));
+      assert.equal(cli.code, isReader(given) ? 5 : 1, `${args.join(' ')}: ${cli.stderr}`);
       assert.equal(cli.stdout, '');
       assert.deepEqual(JSON.parse(cli.stderr), rest, args.join(' '));
     }
@@ -107,17 +118,17 @@ test('a list of which some items fail is a partial success with exit code 4', as
   assert.deepEqual([JSON.parse(cli.stderr)], rest['errors']);
 });
 
-type Request = Pick<ErrorCase, 'operation' | 'params' | 'asReader'>;
+type Request = Pick<ErrorCase, 'operation' | 'params' | 'caller'>;
+
+function isReader({ caller }: Request): boolean {
+  return caller?.role === 'reader';
+}
 
 async function throughRest(t: TestContext, world: FakeWorld, given: Request): Promise<Params> {
   const door = await openDoor(t, world.a.control);
   const body = Object.fromEntries(Object.entries(given.params).map(([name, value]) => [outerName(name), value]));
   return (
-    await door.post(
-      given.operation.replaceAll('.', '/'),
-      body,
-      given.asReader === true ? READER_TOKEN : ADMINISTRATOR_TOKEN,
-    )
+    await door.post(given.operation.replaceAll('.', '/'), body, isReader(given) ? READER_TOKEN : ADMINISTRATOR_TOKEN)
   ).body;
 }
 

@@ -7,8 +7,8 @@ import { test } from 'node:test';
 import { randomWorld } from '../../src/sim/random-world.ts';
 import { describeFailure, simulate } from '../../src/sim/simulate.ts';
 
-const SEEDS = 100;
-const SEEDS_PER_TEST = 20;
+const SEEDS = 40;
+const SEEDS_PER_TEST = 10;
 const SIZE = { minutes: 10, clientsMax: 30, drainSecMax: 1500 };
 
 for (let from = 1; from <= SEEDS; from += SEEDS_PER_TEST)

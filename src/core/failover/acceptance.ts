@@ -88,8 +88,9 @@ export function judge(update: BindingUpdate, ours: Binding | undefined, how: Jud
   if (isMalformedHardware(update.hardware)) return reject('unknown');
   if (update.state === 'backup' && ((update.ipFlags ?? 0) & IP_FLAG_RESERVED) !== 0 && !how.isReservedHere)
     return reject('ip-not-reserved');
-  // Only this server may know until when such a lease can run; the partner asks again.
-  if (update.state === 'reset' && ours.state === 'abandoned' && !how.mayReset && !how.isRecoveringAll) return duelLost();
+  // Perhaps only this server knows until when such a lease can run. The partner is told ours, and asks again later.
+  if (update.state === 'reset' && ours.state === 'abandoned' && !how.mayReset && !how.isRecoveringAll)
+    return reject('outdated-binding-information');
   if (how.inFlight !== undefined) return duel(update, ours, how.inFlight, how);
   return byTable(update, ours, how);
 }

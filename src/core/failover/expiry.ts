@@ -123,6 +123,7 @@ export function onPartnerLostStore(ctx: Context): void {
       const isReset = binding.state === 'reset';
       if ((binding.leaseEndAt === NEVER_AT && !isReset) || ctx.now.wallAt >= lossEndsAt(ctx, binding)) return;
       binding.state = isReset ? 'abandoned' : 'active';
+      if (isReset) binding.stateSinceAt = binding.lastTransactionAt;
       binding.dirty = true;
       put(ctx, binding);
     });

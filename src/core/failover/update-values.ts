@@ -21,13 +21,16 @@ const DNS_ROOT = Uint8Array.of(0);
 export function updateOf(binding: Binding, profile: WireProfile): BindingUpdate {
   const { address, state } = binding;
   const ipFlags = binding.ipFlags === 0 ? undefined : binding.ipFlags;
-  const stateSinceAt = binding.stateSinceAt === NEVER_AT ? undefined : binding.stateSinceAt;
+  const stateSinceAt = known(binding.stateSinceAt);
   if (state === 'abandoned') {
+    const aside = { address, state, stateSinceAt, ipFlags };
+    if (profile !== 'twinlease') return aside;
     // Our own kind is told how far the address was promised before: both must know it if one loses its store (`mayReset`).
-    const potentialEndAt = profile === 'twinlease' ? greatestPotentialAt(binding) : NEVER_AT;
-    return potentialEndAt === NEVER_AT
-      ? { address, state, stateSinceAt, ipFlags }
-      : { address, state, stateSinceAt, ipFlags, potentialEndAt };
+    return {
+      ...aside,
+      lastTransactionAt: known(binding.lastTransactionAt),
+      potentialEndAt: known(greatestPotentialAt(binding)),
+    };
   }
   const client = { clientId: binding.clientId, hardware: binding.hardware };
   if (state === 'free' || state === 'backup') {
@@ -36,7 +39,7 @@ export function updateOf(binding: Binding, profile: WireProfile): BindingUpdate 
       ? { address, state, stateSinceAt, ipFlags, ...client }
       : { address, state, stateSinceAt, ipFlags };
   }
-  const lastTransactionAt = binding.lastTransactionAt === NEVER_AT ? undefined : binding.lastTransactionAt;
+  const lastTransactionAt = known(binding.lastTransactionAt);
   const common = { address, state, stateSinceAt, ipFlags, ...client, lastTransactionAt };
   const times = { leaseEndAt: binding.leaseEndAt, potentialEndAt: greatestPotentialAt(binding) };
   if (state !== 'active') return profile === 'isc' ? { ...common, ...times } : common;
@@ -48,6 +51,10 @@ export function updateOf(binding: Binding, profile: WireProfile): BindingUpdate 
     vendorUse: binding.policy === undefined ? undefined : new Map([[MATCHED_POLICY, binding.policy]]),
     ddns: binding.dnsFlags === 0 ? undefined : { flags: binding.dnsFlags, name: DNS_ROOT },
   };
+}
+
+function known(at: EpochSec): EpochSec | undefined {
+  return at === NEVER_AT ? undefined : at;
 }
 
 /** Bytes that an update takes in a BNDUPD, never too few. */
@@ -79,7 +86,7 @@ export function applied(
         ? merged(ours, update, sentAt, profile, ours.dirty ? marginSec : 0)
         : taken(ours, update, sentAt, profile);
     case 'abandoned':
-      return abandoned(ours, update);
+      return abandoned(ours, update, sentAt);
     case 'free':
     case 'backup':
       return available(ours, update, update.state, profile);
@@ -101,7 +108,7 @@ function available(ours: Binding, update: BindingUpdate, owner: 'free' | 'backup
   return next;
 }
 
-function abandoned(ours: Binding, update: BindingUpdate): Binding {
+function abandoned(ours: Binding, update: BindingUpdate, sentAt: EpochSec): Binding {
   const next: Binding = {
     ...ours,
     clientId: undefined,
@@ -112,7 +119,9 @@ function abandoned(ours: Binding, update: BindingUpdate): Binding {
   makeAvailable(next, ours.ownedAs);
   next.state = 'abandoned';
   next.recvPotentialAt = update.potentialEndAt ?? NEVER_AT;
-  next.stateSinceAt = update.stateSinceAt ?? NEVER_AT;
+  // Our RESET was refused: its time aside begins again, so that it is not asked for without end.
+  next.stateSinceAt = ours.state === 'reset' ? sentAt : (update.stateSinceAt ?? NEVER_AT);
+  next.lastTransactionAt = update.lastTransactionAt ?? ours.lastTransactionAt;
   next.ipFlags = update.ipFlags ?? 0;
   next.policy = undefined;
   next.dirty = false;

@@ -85,6 +85,8 @@ function whatIfLines(value: unknown): readonly string[] | undefined {
 async function isConfirmed(world: CliWorld, run: Run): Promise<boolean> {
   const { operation, options } = run;
   if (operation?.confirm === undefined || options.whatIf || options.isAgreed) return true;
+  // `call` gives Force among the parameters.
+  if (run.params['Force'] === true) return true;
   const parsed = operation.params.safeParse(run.params);
   // What the schema refuses the server refuses too, in its own words.
   if (!parsed.success) return true;

@@ -110,3 +110,29 @@ test('4.3 a RESET that is not agreed when the partner loses its store is taken b
   assert.equal(pair.find('A', given!.address).state, 'abandoned');
   assert.equal(sweep(pair, 'A'), 0);
 });
+
+test('5.2 a lease renewed between giving way and the answer to what gave way reaches the partner', () => {
+  const pair = new Pair({ mcltSec: MCLT_SEC }).start().advance(3000);
+  const { address } = pair.lease('A', 'c', 100)!;
+  pair.advance(3000).cut().advance(50_000);
+  // Only A knows of the longer lease; for B it ends, and both tell each other at once.
+  assert.equal(pair.lease('A', 'c', 600)?.address, address);
+  pair.advance(100_000);
+  assert.equal(pair.find('B', address).state, 'expired');
+  const crossing: string[] = [];
+  let renewed: Binding | undefined;
+  pair.onSend = (from, message) => {
+    if (message.kind === 'bndupd') crossing.push(`${from} ${message.updates[0]?.state}`);
+  };
+  pair.heal();
+  for (let ms = 0; ms < 20_000 && renewed === undefined; ms++) {
+    pair.advance(1);
+    if (crossing.includes('B expired') && pair.find('B', address).state === 'active')
+      renewed = pair.lease('B', 'c', 700);
+  }
+  assert.ok(renewed?.address === address);
+  assert.ok(crossing.includes('A active'));
+  pair.advance(5000);
+  assert.equal(pair.find('A', address).leaseEndAt, renewed.leaseEndAt);
+  assert.deepEqual(differences(pair), []);
+});
