@@ -1,11 +1,11 @@
 /** The running server as `manage` sees it: `Control` over `Server`. */
 import { lookup } from 'node:dns/promises';
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { makeIdentity } from '../net/identity.ts';
 import { nodeFileLayer } from '../store/file-layer.ts';
 import { parseIp4 } from '../wire/units.ts';
+import { AuditLog } from './audit-log.ts';
 import { type BackupSource, backupPlace, makeBackup } from './backup.ts';
 import type { Control, Upkeep } from './control.ts';
 import { DEFAULT_PARTNER_PORT, type Server } from './server.ts';
@@ -16,6 +16,7 @@ const DRAIN_LOOK_MS = 20;
 
 export function controlOf(server: Server): Control {
   const { core, configs, channel, options } = server;
+  const auditLog = new AuditLog(join(options.stateDirectory, 'audit.log'));
   return {
     serverName: options.name,
     get key() {
@@ -72,11 +73,7 @@ export function controlOf(server: Server): Control {
     counters: () => server.traces.counters(server.outbound.delayedCount),
     traces: (client) => server.traces.of(client),
     problems: () => server.log.recent() as ReturnType<Control['problems']>,
-    audit: (entry) =>
-      appendAudit(join(options.stateDirectory, 'audit.log'), {
-        at: new Date(server.clock.now().wallAt * 1000).toISOString(),
-        ...entry,
-      }),
+    audit: (entry) => auditLog.append({ at: new Date(server.clock.now().wallAt * 1000).toISOString(), ...entry }),
   };
 }
 
@@ -116,14 +113,6 @@ function upkeepOf(server: Server): Upkeep {
       return { key: identity.key, adopt: () => server.changeIdentity(identity) };
     },
   };
-}
-
-/** The audit log is flushed line by line: a change that was answered is in it. */
-function appendAudit(path: string, entry: unknown): void {
-  const fd = openSync(path, 'a', 0o600);
-  writeSync(fd, `${JSON.stringify(entry)}\n`);
-  fsyncSync(fd);
-  closeSync(fd);
 }
 
 /** The address of the partner door comes first among the addresses: it is the one by which partners know this server. */

@@ -51,6 +51,7 @@ export interface ClientParts {
   readonly lan: Lan;
   readonly watch: ClientWatch;
   readonly stayMeanSec: number;
+  readonly declinePercent: number;
 }
 
 type Phase = 'off' | 'selecting' | 'requesting' | 'rebooting' | 'bound' | 'renewing' | 'rebinding';
@@ -260,7 +261,7 @@ export class Client {
     const waitedMs = this.askingSinceMs === undefined ? undefined : this.#nowMs - this.askingSinceMs;
     this.askingSinceMs = undefined;
     this.#parts.watch.holds(this, this.lease, waitedMs);
-    if (isNew && this.#parts.random.chance(1)) {
+    if (isNew && this.#parts.random.chance(this.#parts.declinePercent)) {
       this.#decline();
       return;
     }

@@ -26,4 +26,6 @@ export interface WorldOptions {
   readonly commitMs: number;
   /** Mean time that a client stays before it reboots, releases or goes away. */
   readonly stayMeanSec: number;
+  /** How often a client finds its new address in use. */
+  readonly declinePercent: number;
 }

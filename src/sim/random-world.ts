@@ -37,5 +37,6 @@ export function randomWorld(seed: number, { minutes, clientsMax, drainSecMax }: 
     linkLatencyMs: random.pick([1, 5, 50, 200]),
     commitMs: random.pick([1, 5, 30]),
     stayMeanSec: random.pick([60, 300, 1200]),
+    declinePercent: random.pick([1, 1, 1, 10]),
   };
 }

@@ -142,6 +142,16 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
   },
   {
+    name: 'store lost with leases of addresses that the partner holds for declined',
+    options: { declinePercent: 25 },
+    steps: (side) => [
+      doIt({ kind: 'cut', how: 'closed' }, 200),
+      { afterSec: 2 * LONG_SEC },
+      doIt({ kind: 'kill', side }),
+      ...loseStore(side),
+    ],
+  },
+  {
     name: 'store lost while the partner is in PARTNER-DOWN',
     steps: (side) => [
       doIt({ kind: 'kill', side }, 30),
@@ -306,6 +316,7 @@ export function scenarioWorld(scenario: Scenario, mode: RelationshipMode, side: 
     linkLatencyMs: 20,
     commitMs: 5,
     stayMeanSec: 120,
+    declinePercent: 1,
     ...scenario.options,
   };
 }

@@ -54,7 +54,16 @@ export class World {
       const scopeIndex = index % options.poolSizes.length;
       const watch = this.checker;
       this.clients.push(
-        new Client({ index, scopeIndex, schedule, random, lan: this.lan, watch, stayMeanSec: options.stayMeanSec }),
+        new Client({
+          index,
+          scopeIndex,
+          schedule,
+          random,
+          lan: this.lan,
+          watch,
+          stayMeanSec: options.stayMeanSec,
+          declinePercent: options.declinePercent,
+        }),
       );
     }
   }
