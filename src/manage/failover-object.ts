@@ -84,7 +84,7 @@ export async function failoverObject(control: Control, relationship: Relationshi
 }
 
 /** The address by which partners know this server comes first among its own. */
-function ownAddress(control: Control): string | null {
+export function ownAddress(control: Control): string | null {
   return control.ownNames().find((name) => parseIp4(name) !== undefined) ?? null;
 }
 

@@ -12,6 +12,7 @@ import { IP_FLAG_BOOTP } from '../wire/failover/messages.ts';
 import { formatIp4, INFINITE_AT, type Ip4, NEVER_AT, parseIp4 } from '../wire/units.ts';
 import { bindingClientText, isClientOf } from './client-text.ts';
 import { defineOperation } from './define.ts';
+import { ownAddress } from './failover-object.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
 import * as params from './params.ts';
 import { partnerByKey } from './partner-client.ts';
@@ -334,8 +335,7 @@ function addressState(binding: Binding, isReserved: boolean): string {
 
 /** Management specification 2.2: the partner that granted or renewed the lease. */
 function grantedBy(control: Control, scope: Scope, binding: Binding): string | null {
-  if (binding.grantedHere)
-    return control.ownNames().find((name) => parseIp4(name) !== undefined && !name.startsWith('127.')) ?? null;
+  if (binding.grantedHere) return ownAddress(control);
   const relationship = relationshipOfScope(control.revision().config, scope.scopeId);
   return relationship === undefined ? null : (partnerByKey(control, relationship.partnerKey)?.host ?? null);
 }

@@ -15,6 +15,7 @@ import type { Binding, BindingTable } from '../bindings/binding.ts';
 import { reservationKeyText } from './checks.ts';
 import type { Config, Reservation, Scope } from './model.ts';
 import { addressOf, poolShapeOf } from './pool-shape.ts';
+import { utcText } from './utc-text.ts';
 
 export type EffectKind =
   | 'scope-deleted'
@@ -92,7 +93,7 @@ export function effectLines(effects: LeaseEffects): string[] {
       `Scope ${formatIp4(scopeId)} has ${activeLeases} running leases and is deleted only with Force.`,
   );
   for (const effect of effects.affected) {
-    const end = effect.leaseEndAt === INFINITE_AT ? 'without end' : `until ${effect.leaseEndAt}`;
+    const end = effect.leaseEndAt === INFINITE_AT ? 'without end' : `until ${utcText(effect.leaseEndAt)}`;
     lines.push(`The lease of ${formatIp4(effect.address)} (${effect.client}, ${end}) ${EFFECT_TEXTS[effect.kind]}.`);
   }
   const total = Object.values(effects.counts).reduce((sum, count) => sum + count, 0);

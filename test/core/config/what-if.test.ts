@@ -86,7 +86,7 @@ describe('what a change does to running leases', () => {
   it('says each effect in a sentence', () => {
     const found = effectOnLeases(configOf([BEFORE]), configOf([scopeOf({ endRange: '10.0.0.14' })]), tableWith(15));
     assert.deepEqual(effectLines(found), [
-      'The lease of 10.0.0.15 (0102000000000f, until 5000) runs to its end; its next renewal is refused, because the address leaves the range.',
+      'The lease of 10.0.0.15 (0102000000000f, until 1970-01-01 01:23:20Z) runs to its end; its next renewal is refused, because the address leaves the range.',
     ]);
   });
 

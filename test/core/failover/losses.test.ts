@@ -136,3 +136,22 @@ test('5.2 a lease renewed between giving way and the answer to what gave way rea
   assert.equal(pair.find('A', address).leaseEndAt, renewed.leaseEndAt);
   assert.deepEqual(differences(pair), []);
 });
+
+test('4.3 a RESET that an operator orders too early is refused by the server that forgot, and the address stays aside', () => {
+  const pair = new Pair({ mcltSec: MCLT_SEC });
+  const promised = extendAndLose(pair, 'B', (binding) => decline(pair, 'A', binding));
+  while (pair.states() !== 'A normal, B normal') pair.advance(1000);
+  assert.ok(pair.now('A').wallAt + 60 < promised.leaseEndAt);
+  const { table } = pair.servers.A;
+  table.change({
+    ...pair.find('A', promised.address),
+    state: 'reset',
+    stateSinceAt: pair.now('A').wallAt,
+    dirty: true,
+  });
+  pair.step('A', { kind: 'binding-changed', address: promised.address });
+  pair.advance(5000);
+  assert.equal(pair.find('A', promised.address).state, 'abandoned');
+  assert.equal(sweep(pair, 'A'), 0);
+  assert.deepEqual(differences(pair), []);
+});
