@@ -109,7 +109,8 @@ export function lossEndsAt(ctx: Context, binding: Binding): number {
 /**
  * The partner begins again with nothing (UPDREQALL). Its consent to the end of a lease is worth nothing now: it may have extended
  * the lease, even of a client that had released or declined it here, and forgotten. So ends that are not agreed yet are taken
- * back, and all leases of before the loss wait (`lossAt`).
+ * back, and all leases of before the loss wait (`lossAt`). Where the partner had been told of the end, it may even have agreed and
+ * given the address to another: then it is nobody's until that wait is over.
  */
 export function onPartnerLostStore(ctx: Context): void {
   const { record } = ctx;
@@ -122,12 +123,32 @@ export function onPartnerLostStore(ctx: Context): void {
     forEachTransitory(ctx, scopeId, (binding) => {
       const isReset = binding.state === 'reset';
       if ((binding.leaseEndAt === NEVER_AT && !isReset) || ctx.now.wallAt >= lossEndsAt(ctx, binding)) return;
-      binding.state = isReset ? 'abandoned' : 'active';
-      if (isReset) binding.stateSinceAt = binding.lastTransactionAt;
+      if (isReset || !mayRevive(ctx, binding)) setAside(binding);
+      else binding.state = 'active';
       binding.dirty = true;
       put(ctx, binding);
     });
   }
+}
+
+/**
+ * The "undo" of specification 5.2 is forbidden once the update was sent, until it is answered. Whether one of an earlier run was
+ * sent cannot be known, nor whether one that a lost connection took along had arrived.
+ */
+export function mayRevive(ctx: Context, binding: Binding): boolean {
+  if (binding.state !== 'expired' && binding.state !== 'released') return false;
+  if (ctx.outbox.byAddress.has(binding.address)) return false;
+  return !ctx.outbox.sentEnds.has(binding.address) && (!binding.told || binding.stateSinceAt >= ctx.startedAt);
+}
+
+/** Without client and end, as everything abandoned; how far it was promised stays known. */
+function setAside(binding: Binding): void {
+  binding.recvPotentialAt = greatestPotentialAt(binding);
+  binding.leaseEndAt = NEVER_AT;
+  binding.state = 'abandoned';
+  binding.stateSinceAt = binding.lastTransactionAt;
+  for (const key of ['clientId', 'hardware', 'hostName', 'relayInfo', 'policy'] as const) binding[key] = undefined;
+  binding.dnsFlags = 0;
 }
 
 function endLease(ctx: Context, binding: Binding): void {

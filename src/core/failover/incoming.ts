@@ -3,7 +3,8 @@
  * (failover specification 5.4, 6.3, I12).
  */
 import type { BindingAnswer, BindingUpdate } from '../../wire/failover/messages.ts';
-import { type EpochSec, formatIp4 } from '../../wire/units.ts';
+import { type EpochSec, formatIp4, NEVER_AT } from '../../wire/units.ts';
+import type { Binding } from '../bindings/binding.ts';
 import { judge, type Verdict } from './acceptance.ts';
 import { type Context, event, type Incoming, isOurs, put, send } from './context.ts';
 import { lossEndsAt } from './expiry.ts';
@@ -24,6 +25,8 @@ function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): Binding
   const ours = isOurs(ctx, address) ? ctx.bindings.find(address) : undefined;
   const item = ctx.outbox.byAddress.get(address);
   const marginSec = ctx.config.profile === 'twinlease' ? ctx.limits.skewAllowanceSec : 0;
+  const isRecoveringAll =
+    (ctx.record.state === 'recover' || ctx.record.state === 'potential-conflict') && ctx.record.wantsAll;
   const verdict = judge(update, ours, {
     nowAt: ctx.now.wallAt,
     sentAt,
@@ -34,14 +37,17 @@ function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): Binding
     isRecovering: ctx.record.state === 'recover',
     marginSec,
     mayReset: ours === undefined || ctx.now.wallAt >= lossEndsAt(ctx, ours),
-    isRecoveringAll:
-      (ctx.record.state === 'recover' || ctx.record.state === 'potential-conflict') && ctx.record.wantsAll,
+    isRecoveringAll,
   });
   if (verdict.kind === 'reject' || ours === undefined) return rejected(ctx, update, verdict);
-  const next = applied(ours, update, sentAt, ctx.config.profile, marginSec);
+  const next = applied(isRecoveringAll ? withoutHorizons(ours) : ours, update, sentAt, ctx.config.profile, marginSec);
   if (item !== undefined) {
     if (verdict.kind === 'give-way') item.isDropped = true;
-    else item.hasChanged = item.hasChanged || next.dirty;
+    else {
+      // The partner takes what is in flight, which is neither what was here nor what it has just said.
+      next.dirty = next.dirty || item.hasChanged;
+      item.hasChanged = next.dirty;
+    }
   }
   ctx.outbox.parked.delete(address);
   ctx.outbox.shelved.delete(address);
@@ -50,6 +56,19 @@ function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): Binding
   put(ctx, next);
   if (next.dirty && item === undefined) queue(ctx, address);
   return { address };
+}
+
+/**
+ * An old copy may remember how far a lease was agreed that both have ended since, and that its client has anew. That allows no
+ * grant any more, but counts for the waits still.
+ */
+function withoutHorizons(ours: Binding): Binding {
+  return {
+    ...ours,
+    sentPotentialAt: Math.max(ours.sentPotentialAt, ours.ackedPotentialAt, ours.recvPotentialAt) as EpochSec,
+    ackedPotentialAt: NEVER_AT,
+    recvPotentialAt: NEVER_AT,
+  };
 }
 
 function rejected(ctx: Context, update: BindingUpdate, verdict: Verdict): BindingAnswer {

@@ -16,7 +16,7 @@ import {
   waitMcltSec,
 } from './context.ts';
 import type { AnswerAsk, Rights } from './endpoint-types.ts';
-import { lossEndsAt, mayExpire } from './expiry.ts';
+import { lossEndsAt, mayExpire, mayRevive } from './expiry.ts';
 import { UNANSWERED_MS_MAX } from './limits.ts';
 import { SERVICE } from './states.ts';
 import {
@@ -113,14 +113,4 @@ function partnersUsableAt(ctx: Context): EpochSec | undefined {
   if (ctx.mode !== 'running' || ctx.record.state !== 'partner-down') return undefined;
   const downAt = ctx.record.partnerDownAt;
   return partnersAddressesUsableAt(downAt, waitMcltSec(ctx, downAt) as Sec, allowanceSec(ctx));
-}
-
-/**
- * The "undo" of specification 5.2 is forbidden once the update was sent, until it is answered. Whether one of an earlier run was
- * sent cannot be known, nor whether one that a lost connection took along had arrived.
- */
-function mayRevive(ctx: Context, binding: Binding): boolean {
-  if (binding.state !== 'expired' && binding.state !== 'released') return false;
-  if (ctx.outbox.byAddress.has(binding.address)) return false;
-  return !ctx.outbox.sentEnds.has(binding.address) && (!binding.told || binding.stateSinceAt >= ctx.startedAt);
 }

@@ -155,3 +155,49 @@ test('4.3 a RESET that an operator orders too early is refused by the server tha
   assert.equal(sweep(pair, 'A'), 0);
   assert.deepEqual(differences(pair), []);
 });
+
+test('5.4 two grants to one client that cross, one of them released at once: both servers end with the same', () => {
+  const pair = new Pair({ mcltSec: MCLT_SEC, skewSec: 2 }).start().advance(3000);
+  const { address } = pair.lease('A', 'c', 600)!;
+  pair.advance(60_000);
+  assert.equal(pair.lease('B', 'c', 600)?.address, address);
+  assert.equal(pair.lease('A', 'c', 600)?.address, address);
+  pair.release('B', address);
+  pair.advance(3000);
+  assert.deepEqual(differences(pair), []);
+});
+
+test('4.3 an old copy that remembers a longer agreement than the partner has now does not grant by it', () => {
+  const pair = new Pair({ mcltSec: 60, poolSize: 2 }).start().advance(3000);
+  const { address } = pair.lease('A', 'c', 5000)!;
+  pair.advance(15_000);
+  const copy = pair.copyStore('A');
+  pair.release('A', address);
+  pair.advance(15_000);
+  assert.equal(pair.find('B', address).state, 'free');
+  // The same client has its address again, for a much shorter time.
+  assert.equal(pair.lease('A', 'c', 100)?.address, address);
+  pair.advance(15_000).kill('A').advance(1000);
+  copy.restore();
+  pair.revive('A').advance(90_000);
+  assert.equal(pair.states(), 'A normal, B normal');
+  const { ackedPotentialAt, recvPotentialAt } = pair.find('A', address);
+  const known = pair.find('B', address);
+  assert.ok(known.state === 'active' || known.state === 'expired' || known.state === 'free');
+  const knownAt = Math.max(known.sentPotentialAt, known.ackedPotentialAt, known.recvPotentialAt, known.leaseEndAt);
+  assert.ok(Math.max(ackedPotentialAt, recvPotentialAt) <= knownAt, 'what allows grants is known to both');
+});
+
+test('4.3 an end that the partner was told of before it lost its store is not undone: the address is nobody’s for a time', () => {
+  const pair = new Pair({ mcltSec: MCLT_SEC }).start().advance(3000);
+  const { address } = pair.lease('A', 'c', 5000)!;
+  pair.advance(15_000);
+  pair.dropAcks = true;
+  pair.release('A', address);
+  pair.advance(2000).kill('B').advance(20_000);
+  pair.dropAcks = false;
+  pair.revive('B', true).advance(30_000);
+  assert.equal(pair.find('A', address).state, 'abandoned');
+  assert.equal(sweep(pair, 'A'), 0);
+  assert.notEqual(pair.lease('A', 'c', 600)?.address, address);
+});
