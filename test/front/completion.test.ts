@@ -1,6 +1,9 @@
 /** Completion scripts name the whole command tree, and bash's does what it should where bash is. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { commandSpecs } from '../../src/front/cli/program.ts';
 import { OPERATIONS } from '../../src/manage/registry.ts';
@@ -41,9 +44,13 @@ for (const [shell, options] of [
   ['fish', ['--no-execute']],
 ] as const) {
   const isThere = spawnSync(shell, ['--version']).status === 0;
-  test(`${shell} finds no fault in its script`, { skip: isThere ? false : `needs ${shell}` }, async () => {
-    const { stdout: input } = await runCli(['completion', shell]);
-    const { stderr, status } = spawnSync(shell, options, { input, encoding: 'utf8' });
+  test(`${shell} finds no fault in its script`, { skip: isThere ? false : `needs ${shell}` }, async (t) => {
+    const { stdout: script } = await runCli(['completion', shell]);
+    const directory = mkdtempSync(join(tmpdir(), 'twinlease-completion-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const file = join(directory, 'script');
+    writeFileSync(file, script);
+    const { stderr, status } = spawnSync(shell, [...options, file], { encoding: 'utf8' });
     assert.equal(stderr, '');
     assert.equal(status, 0);
   });
