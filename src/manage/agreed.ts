@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { Config } from '../core/config/model.ts';
-import type { Control, TransactionRecord } from '../server/control.ts';
+import { AGREED_ID_PREFIX, type Control, type TransactionRecord } from '../server/control.ts';
 import type { ChangeBody } from './change-body.ts';
 import { relationshipOf, scopeHash } from './shared-config.ts';
 
@@ -13,7 +13,7 @@ export type AgreedHashes = Readonly<Record<string, string>>;
 const agreedSchema = z.object({ kind: z.literal('agreed'), hashes: z.record(z.string(), z.string()) });
 
 function agreedId(relationshipId: string): string {
-  return `agreed/${relationshipId}`;
+  return `${AGREED_ID_PREFIX}${relationshipId}`;
 }
 
 /** The agreed hash of each scope of the relationship; a scope without one was never compared. */

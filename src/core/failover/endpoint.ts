@@ -66,7 +66,6 @@ import { isKept } from './states.ts';
 import { onAnswers, onBindingChanged, parkedUntilMs, pump, unpark } from './updates.ts';
 
 export type { StoreView } from './context.ts';
-export { expire, resetAbandoned } from './expiry.ts';
 export { initialRecord } from './initial-record.ts';
 export { DEFAULT_LIMITS, FOREIGN_LIMITS } from './limits.ts';
 

@@ -2,7 +2,7 @@
  * Leases that end (failover specification 5.2, 5.5): in a relationship whoever notices says EXPIRED and the address is free once
  * both agree; alone, an address that the partner never heard of goes back silently; in PARTNER-DOWN the waits decide.
  */
-import { type EpochSec, type Ip4, NEVER_AT, type Now } from '../../wire/units.ts';
+import { type EpochSec, type Ip4, NEVER_AT } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
 import {
   allowanceSec,
@@ -25,24 +25,6 @@ import {
 import { isServing } from './machine.ts';
 import { goneClientsAddressUsableAt, greatestPotentialAt, makeAvailable } from './times.ts';
 import { queue, rewind } from './updates.ts';
-
-/** A lease, a release or an abandonment in a scope without relationship is over: the address is free at once. */
-export function expire(binding: Binding, now: Now): void {
-  makeAvailable(binding, 'free');
-  binding.stateSinceAt = now.wallAt;
-  binding.dirty = false;
-  binding.ipFlags = 0;
-}
-
-/**
- * Abandoned, and held long enough or reset by an operator (specification 5.2): RESET, which needs the partner's agreement. The
- * caller stores the binding and tells the endpoint.
- */
-export function resetAbandoned(binding: Binding, now: Now): void {
-  binding.state = 'reset';
-  binding.stateSinceAt = now.wallAt;
-  binding.dirty = true;
-}
 
 /** Whether lease ends are acted on: with a trusted clock, by a server that serves, and not by an `isc` secondary in NORMAL. */
 export function mayExpire(ctx: Context): boolean {

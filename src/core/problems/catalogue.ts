@@ -82,8 +82,3 @@ export function problemMessageId(problem: Problem): string {
   const windows = entryOf(problem.code).windows;
   return windows === undefined ? problem.code : `${windows.family} ${windows.number}`;
 }
-
-/** HTTP status of a problem at the REST door. */
-export function problemHttp(problem: Problem): number {
-  return entryOf(problem.code).http ?? 400;
-}
