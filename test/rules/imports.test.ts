@@ -13,8 +13,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ['core', 'wire'],
   net: ['core', 'wire'],
   server: ['core', 'wire', 'store', 'net'],
-  manage: ['core', 'wire', 'server'],
-  front: ['manage', 'core', 'wire', 'server'],
+  import: ['core', 'wire'],
+  manage: ['core', 'wire', 'server', 'import'],
+  front: ['manage', 'core', 'wire', 'server', 'import'],
   sim: ['core', 'wire'],
 };
 /** Of `server`, the operations and the doors see only what it offers. */

@@ -99,16 +99,25 @@ export interface Relationship {
   readonly profile: 'twinlease' | 'isc' | 'msft' | 'draft';
 }
 
-/** Another Twinlease server that was introduced to this one. */
+/** A server of another make: plain TCP, known by its address alone, configured by its own administrator. */
+export type ForeignKind = 'isc' | 'msft' | 'draft';
+export interface ForeignPartner {
+  readonly kind: ForeignKind;
+  /** Dotted quad that this server calls from, as the partner has it in its configuration; null takes what the route gives. */
+  readonly localAddress: string | null;
+}
+
+/** Another Twinlease server that was introduced to this one, or a server of another make that was declared. */
 export interface Partner {
-  /** SHA-256 of its public key (SPKI), lower-case hex: what it is known by. */
+  /** SHA-256 of its public key (SPKI), lower-case hex: what it is known by. Of a foreign one `foreign:` and its address. */
   readonly key: string;
   /** Announced by the partner, which changes to it next: both are accepted until it has used this one. */
   readonly nextKey?: string;
   readonly name: string;
-  /** Host name or address, and port, of its partner door. */
+  /** Host name or address, and port, of its partner door. A foreign partner's host is a dotted quad. */
   readonly host: string;
   readonly port: number;
+  readonly foreign?: ForeignPartner;
 }
 
 /** A forced Remove leaves one (design, part 5). */
