@@ -72,6 +72,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       },
     );
   };
+  server.onStop = end;
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
   server.log.info('ready', {

@@ -5,7 +5,15 @@
  */
 import { z } from 'zod';
 import { checkConfig } from '../core/config/checks.ts';
-import type { Config, ProtocolRole, Relationship, RelationshipMode, Scope, Tombstone } from '../core/config/model.ts';
+import type {
+  Config,
+  ForeignKind,
+  ProtocolRole,
+  Relationship,
+  RelationshipMode,
+  Scope,
+  Tombstone,
+} from '../core/config/model.ts';
 import { parseScope } from '../core/config/schema.ts';
 import { faultProblem } from '../core/problems/config-faults.ts';
 import type { Problem } from '../core/problems/problem.ts';
@@ -115,6 +123,14 @@ export interface ApplyContext {
   readonly partnerKey: string;
   /** Reference of the secret on this server, for changes that set one. */
   readonly secretRef: string | null;
+  /** The partner is of another make: only this half is made. */
+  readonly foreign?: ForeignSide;
+}
+
+export interface ForeignSide {
+  readonly profile: ForeignKind;
+  /** Whether what this server has of the scopes is the whole truth; otherwise everything is fetched from the partner first. */
+  readonly holdsLeases: boolean;
 }
 
 export type Applied =
@@ -185,16 +201,21 @@ function addRelationship(config: Config, body: BodyOf<'add-relationship'>, conte
     isActive: isCoordinator ? body.isActive : body.settings.mode === 'HotStandby' && !body.isActive,
     sharedSecretRef: body.hasSecret ? context.secretRef : null,
     scopeIds: body.scopes.map((shared) => shared.scope.scopeId),
-    profile: 'twinlease',
+    profile: context.foreign?.profile ?? 'twinlease',
   };
+  const holdsAllData = isCoordinator && (context.foreign?.holdsLeases ?? true);
   const withScopes = isCoordinator ? config : withShared(config, body.scopes);
   return {
     kind: 'ok',
     config: { ...withScopes, relationships: [...config.relationships, relationship] },
     entering: {
       // Failover specification 4.3: all free addresses start as the called server's, then balance moves them.
-      given: relationship.scopeIds.map((scopeId) => ({ scopeId: address32(scopeId), owner: ownerOf(body.role) })),
-      newRelationships: [{ name: body.name, holdsAllData: isCoordinator }],
+      given: relationship.scopeIds.map((scopeId) => ({
+        scopeId: address32(scopeId),
+        // A server of another make, too, begins with everything as the primary's (specification 4.5).
+        owner: context.foreign?.holdsLeases === false ? 'free' : ownerOf(body.role),
+      })),
+      newRelationships: [{ name: body.name, holdsAllData }],
     },
     what: `failover relationship ${body.name} added`,
   };
@@ -216,7 +237,11 @@ function addScopes(config: Config, body: BodyOf<'add-scopes'>, context: ApplyCon
     kind: 'ok',
     config: replaceRelationship(withScopes, { ...relationship, scopeIds: [...relationship.scopeIds, ...scopeIds] }),
     entering: {
-      given: scopeIds.map((scopeId) => ({ scopeId: address32(scopeId), owner: ownerOf(coordinatorRole) })),
+      given: scopeIds.map((scopeId) => ({
+        scopeId: address32(scopeId),
+        // A server of another make takes what is new in a live relationship for the primary's, and nobody tells it otherwise.
+        owner: context.foreign === undefined ? ownerOf(coordinatorRole) : 'free',
+      })),
       // Failover specification 4.3: the new half is silent until it holds the leases.
       silentScopeIds: isCoordinator ? [] : scopeIds.map(address32),
     },

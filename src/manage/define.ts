@@ -11,6 +11,8 @@ import { invalid, problem } from './problems.ts';
 
 /** Problems reported for one request at most. */
 const PARAMETER_PROBLEMS_MAX = 20;
+/** Items of a list that the audit log shows one by one. */
+const AUDITED_ITEMS_MAX = 200;
 
 export interface OperationSpec<P, R> {
   readonly name: string;
@@ -126,7 +128,12 @@ function withoutSecrets(params: unknown): unknown {
   return Object.fromEntries(
     Object.entries(params).map(([name, value]) => [
       name,
-      /secret|code$/i.test(name) && value != null ? '(hidden)' : value,
+      /secret|code$/i.test(name) && value != null ? '(hidden)' : shortened(value),
     ]),
   );
+}
+
+/** A list as long as an import of leases would drive everything else out of the audit log. */
+function shortened(value: unknown): unknown {
+  return Array.isArray(value) && value.length > AUDITED_ITEMS_MAX ? `(${value.length} items)` : value;
 }

@@ -4,12 +4,23 @@
  */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Partner, Scope } from '../core/config/model.ts';
+import type { Partner, ProtocolRole, Scope } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
-import { parseIp4 } from '../wire/units.ts';
-import { ADD_SCOPES_MAX, type ChangeBody, NAME_UNITS_MAX, RELATIONSHIPS_MAX } from './change-body.ts';
+import type { Control } from '../server/control.ts';
+import { formatIp4, parseIp4 } from '../wire/units.ts';
+import { ADD_SCOPES_MAX, address32, type ChangeBody, NAME_UNITS_MAX, RELATIONSHIPS_MAX } from './change-body.ts';
 import { defineOperation, isOwnName } from './define.ts';
-import { failoverObject, failoverSchema } from './failover-object.ts';
+import { failoverObject, failoverSchema, shareOf } from './failover-object.ts';
+import { changeForeign } from './foreign-change.ts';
+import {
+  type DeclaredPartner,
+  declarationObstacle,
+  declaredPartner,
+  isDeclared,
+  KIND_NAMES,
+  kindOf,
+  readDeclaration,
+} from './foreign-partner.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
 import * as params from './params.ts';
 import { findPartner, isPartnerName, partnerTrouble } from './partner-client.ts';
@@ -17,6 +28,7 @@ import { invalid, problem } from './problems.ts';
 import { featuresUsed, readScopeIds, splitKnown } from './scope-list.ts';
 import { relationshipOf, relationshipOfScope, sharedScope } from './shared-config.ts';
 import { runTogether, whatIfTogether } from './together.ts';
+import { scopeWaits } from './tombstones.ts';
 
 /** Management specification 1.2. */
 export const MCLT_DEFAULT_SEC = 3600;
@@ -38,6 +50,17 @@ const shared = {
   Force: params.force,
   SharedSecret: params.optionalText.describe('Authenticates the messages between the two servers.'),
   PassThru: params.passThru,
+  ProtocolRole: params.optionalText.describe(
+    'Protocol role of this server: Primary or Secondary; Primary if it is active.',
+  ),
+  PartnerKind: params.optionalText.describe(
+    'Make of a partner that is no Twinlease server: isc, windows or draft. One that is not known yet is declared with it.',
+  ),
+  PartnerPort: z.int().nullish().describe('With PartnerKind: failover port of the partner; 647.'),
+  LocalAddress: params.optionalText.describe('With PartnerKind: address that this server calls the partner from.'),
+  HoldsLeases: params.flag.describe(
+    'With a partner of another make: what this server has of the scopes is complete. Otherwise it fetches all from the partner first.',
+  ),
 };
 
 const loadBalanceParams = z.strictObject({
@@ -110,8 +133,15 @@ async function add(context: OperationContext, wanted: Wanted): Promise<Outcome<z
   const { control } = context;
   const local = checkLocally(context, wanted);
   if (local.kind === 'bad') return failed(local.problem);
+  const foreign = await foreignOf(control, wanted);
+  if (foreign?.kind === 'bad') return failed(foreign.problem);
+  if (foreign !== undefined) return await addForeign(context, wanted, foreign, local.scopes);
   const found = await findPartner(control, wanted.PartnerServer);
   if (found.kind === 'failed') return failed(found.problem);
+  if (isDeclared(found.partner)) {
+    const known = { kind: 'ok', partner: found.partner, isNewPartner: false } as const;
+    return await addForeign(context, wanted, known, local.scopes);
+  }
   const trouble = await partnerTrouble(control, found.partner, featuresUsed(local.scopes));
   if (trouble !== undefined) return failed(trouble.problem);
   const body = bodyOf(context, wanted, found.partner, local.scopes);
@@ -120,10 +150,87 @@ async function add(context: OperationContext, wanted: Wanted): Promise<Outcome<z
   if (context.whatIf) return await whatIfTogether(context, together);
   const made = await runTogether(context, together);
   if (made.kind === 'failed') return made;
+  return succeeded(await passedThru(context, wanted), made.warnings);
+}
+
+async function passedThru({ control }: OperationContext, wanted: Wanted): Promise<z.infer<typeof result>> {
   const relationship = relationshipOf(control.revision().config, wanted.Name);
-  const value =
-    wanted.PassThru === true && relationship !== undefined ? await failoverObject(control, relationship) : null;
-  return succeeded(value, made.warnings);
+  return wanted.PassThru === true && relationship !== undefined ? await failoverObject(control, relationship) : null;
+}
+
+type Foreign =
+  | { readonly kind: 'ok'; readonly partner: DeclaredPartner; readonly isNewPartner: boolean }
+  | { readonly kind: 'bad'; readonly problem: Problem };
+
+/** The partner of another make that PartnerKind asks for, declared before or on the fly; undefined when nothing is asked. */
+async function foreignOf(control: Control, wanted: Wanted): Promise<Foreign | undefined> {
+  if (wanted.PartnerKind == null) return undefined;
+  const { config } = control.revision();
+  const known = declaredPartner(config, wanted.PartnerServer);
+  const kind = kindOf(wanted.PartnerKind);
+  if (kind === undefined)
+    return { kind: 'bad', problem: invalid('PartnerKind', 'it is none of isc, windows and draft') };
+  if (known !== undefined) {
+    if (known.foreign.kind === kind) return { kind: 'ok', partner: known, isNewPartner: false };
+    const slots = { partner: known.name, kind: KIND_NAMES[known.foreign.kind], wanted: KIND_NAMES[kind] };
+    return { kind: 'bad', problem: problem(control, 'failover/foreign-kind-differs', slots, 'PartnerKind') };
+  }
+  const address = (await control.resolve(wanted.PartnerServer.trim()))[0];
+  if (address === undefined) {
+    const slots = { partner: wanted.PartnerServer };
+    return { kind: 'bad', problem: problem(control, 'partner/name-unresolved', slots, 'PartnerServer') };
+  }
+  const declared = readDeclaration(control, {
+    kind: wanted.PartnerKind,
+    name: wanted.PartnerServer,
+    host: formatIp4(address),
+    port: wanted.PartnerPort,
+    localAddress: wanted.LocalAddress,
+  });
+  if (declared.kind === 'bad') return declared;
+  const obstacle = declarationObstacle(control, config, declared.partner);
+  if (obstacle !== undefined) return { kind: 'bad', problem: obstacle };
+  return { kind: 'ok', partner: declared.partner, isNewPartner: true };
+}
+
+/** Only this half is made (design, part 5 "Foreign partners"). */
+async function addForeign(
+  context: OperationContext,
+  wanted: Wanted,
+  { partner, isNewPartner }: Extract<Foreign, { kind: 'ok' }>,
+  scopes: readonly Scope[],
+): Promise<Outcome<z.infer<typeof result> | WhatIfReport>> {
+  const { control } = context;
+  if (partner.foreign.kind === 'isc' && wanted.SharedSecret != null)
+    return failed(problem(control, 'failover/foreign-secret', { partner: partner.name }, 'SharedSecret'));
+  const other = control.revision().config.relationships.find((one) => one.partnerKey === partner.key);
+  if (other !== undefined) {
+    const slots = { partner: partner.name, name: other.name };
+    return failed(problem(control, 'failover/foreign-partner-taken', slots, wanted.Name));
+  }
+  const holdsLeases = wanted.HoldsLeases ?? scopes.some((scope) => hasLeases(control, scope.scopeId));
+  const made = await changeForeign(context, {
+    partner,
+    isNewPartner,
+    body: bodyOf(context, wanted, partner, scopes),
+    secret: wanted.SharedSecret ?? undefined,
+    holdsLeases,
+  });
+  if (made.kind === 'failed') return made;
+  if (made.kind === 'what-if') return succeeded({ whatIf: made.lines });
+  const fetches = problem(
+    control,
+    'failover/foreign-fetches',
+    { name: wanted.Name, partner: partner.name },
+    wanted.Name,
+  );
+  return succeeded(await passedThru(context, wanted), holdsLeases ? made.warnings : [...made.warnings, fetches]);
+}
+
+/** Whether an address of the scope is anything but free to be given out. */
+function hasLeases(control: Control, scopeId: string): boolean {
+  const { active, activeOutside, transitory, abandoned } = control.bindings.counts(address32(scopeId));
+  return active + activeOutside + transitory + abandoned > 0;
 }
 
 type LocalCheck =
@@ -159,6 +266,8 @@ function checkLocally(context: OperationContext, wanted: Wanted): LocalCheck {
     const other = relationshipOfScope(config, scopeId);
     if (other !== undefined)
       return bad(problem(control, 'failover/scope-in-relationship', { scopeId, name: other.name }, scopeId));
+    const waiting = scopeWaits(control, scopeId);
+    if (waiting !== undefined) return bad(waiting);
   }
   if (relationshipOf(config, wanted.Name) !== undefined) {
     return bad(problem(control, 'failover/name-taken', { name: wanted.Name }, wanted.Name));
@@ -178,6 +287,12 @@ function wrongParameter(context: OperationContext, wanted: Wanted): Problem | un
     return invalid(wanted.percentParameter, 'it is not between 0 and 100');
   if (!['active', 'standby'].includes(wanted.role.toLowerCase()))
     return invalid('ServerRole', 'it is neither Active nor Standby');
+  if (wanted.ProtocolRole != null && protocolRoleOf(wanted.ProtocolRole) === undefined)
+    return invalid('ProtocolRole', 'it is neither Primary nor Secondary');
+  if (wanted.PartnerKind == null) {
+    if (wanted.PartnerPort != null) return invalid('PartnerPort', 'it goes with PartnerKind');
+    if (wanted.LocalAddress != null) return invalid('LocalAddress', 'it goes with PartnerKind');
+  }
   if (wanted.MaxClientLeadTime === 0) return invalid('MaxClientLeadTime', 'it must be more than nothing');
   if (wanted.StateSwitchInterval === 0) return invalid('StateSwitchInterval', 'it must be more than nothing');
   if (wanted.SharedSecret === '') return invalid('SharedSecret', 'it is empty');
@@ -188,12 +303,16 @@ function bad(found: Problem): LocalCheck {
   return { kind: 'bad', problem: found };
 }
 
+function protocolRoleOf(text: string): ProtocolRole | undefined {
+  return (['primary', 'secondary'] as const).find((role) => role === text.trim().toLowerCase());
+}
+
 function bodyOf(context: OperationContext, wanted: Wanted, partner: Partner, scopes: readonly Scope[]): ChangeBody {
   const { control } = context;
   const { config } = control.revision();
   const isActive = wanted.role.toLowerCase() === 'active';
   // Management specification 1.7: the called server is primary, except as the standby of a hot-standby relationship.
-  const role = isActive ? 'primary' : 'secondary';
+  const role = protocolRoleOf(wanted.ProtocolRole ?? '') ?? (isActive ? 'primary' : 'secondary');
   const automatic = wanted.AutoStateTransition === true ? SWITCH_INTERVAL_DEFAULT_SEC : null;
   return {
     kind: 'add-relationship',
@@ -201,7 +320,7 @@ function bodyOf(context: OperationContext, wanted: Wanted, partner: Partner, sco
     id: randomUUID(),
     settings: {
       mode: wanted.mode,
-      percentage: wanted.percent,
+      percentage: wanted.mode === 'LoadBalance' ? shareOf(role, wanted.percent) : wanted.percent,
       mcltSec: wanted.MaxClientLeadTime ?? MCLT_DEFAULT_SEC,
       stateSwitchIntervalSec: wanted.StateSwitchInterval ?? automatic,
     },

@@ -3,7 +3,7 @@
  * seen from the answering server.
  */
 import { z } from 'zod';
-import type { Relationship } from '../core/config/model.ts';
+import type { Partner, Relationship } from '../core/config/model.ts';
 import type { Control } from '../server/control.ts';
 import type { ServerState } from '../wire/failover/messages.ts';
 import { formatIp4, parseIp4 } from '../wire/units.ts';
@@ -60,7 +60,7 @@ export async function failoverObject(control: Control, relationship: Relationshi
   const isPrimary = relationship.role === 'primary';
   const isBalanced = relationship.mode === 'LoadBalance';
   const partner = partnerByKey(control, relationship.partnerKey);
-  const own = { ip: ownAddress(control), name: control.serverName };
+  const own = { ip: await ownAddressToward(control, partner), name: control.serverName };
   const other = { ip: await addressOfHost(control, partner?.host), name: partner?.name ?? relationship.partnerServer };
   return {
     Name: relationship.name,
@@ -86,6 +86,12 @@ export async function failoverObject(control: Control, relationship: Relationshi
 /** The address by which partners know this server comes first among its own. */
 export function ownAddress(control: Control): string | null {
   return control.ownNames().find((name) => parseIp4(name) !== undefined) ?? null;
+}
+
+/** A server of another make knows this one by the address that it is called from. */
+async function ownAddressToward(control: Control, partner: Partner | undefined): Promise<string | null> {
+  if (partner?.foreign === undefined) return ownAddress(control);
+  return partner.foreign.localAddress ?? (await control.placeFor(partner.host)).address ?? ownAddress(control);
 }
 
 async function addressOfHost(control: Control, host: string | undefined): Promise<string | null> {

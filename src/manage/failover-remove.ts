@@ -6,10 +6,14 @@
 import { z } from 'zod';
 import type { Relationship } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
+import type { Control } from '../server/control.ts';
 import { tombstoneOf } from './change-body.ts';
 import { changesOf } from './changes.ts';
 import { defineOperation } from './define.ts';
-import { type FailoverObject, failoverObject, failoverSchema } from './failover-object.ts';
+import { type FailoverObject, failoverObject, failoverSchema, STATE_NAMES } from './failover-object.ts';
+import { changeForeign, isLongAlone, takeOutAdvice } from './foreign-change.ts';
+import { type DeclaredPartner, isDeclared } from './foreign-partner.ts';
+import { holdPromises } from './held-promises.ts';
 import { removeTogether } from './leaving.ts';
 import { changeLocally } from './local-change.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
@@ -82,6 +86,10 @@ async function removeOne(context: OperationContext, relationship: Relationship, 
   const { control } = context;
   if (changesOf(control).isLocked(relationship.name)) return failed(changesOf(control).busy(relationship.name));
   const partner = partnerByKey(control, relationship.partnerKey);
+  if (isDeclared(partner)) {
+    const unfetched = force ? undefined : unfetchedProblem(control, relationship);
+    return unfetched === undefined ? await removeForeign(context, relationship, partner) : failed(unfetched);
+  }
   if (partner === undefined || relationship.profile !== 'twinlease') {
     return await removeAlone(context, relationship, relationship.partnerServer, 'this server cannot manage it');
   }
@@ -101,6 +109,37 @@ async function removeOne(context: OperationContext, relationship: Relationship, 
   return made.kind === 'failed' ? made : succeeded({}, made.warnings);
 }
 
+/** While leases still come from the partner, this server alone would give its clients' addresses to others. */
+function unfetchedProblem(control: Control, { name, partnerServer }: Relationship): Problem | undefined {
+  const state = control.endpointStatus(name)?.state;
+  if (state !== 'recover' && state !== 'recover-wait') return undefined;
+  return problem(
+    control,
+    'failover/foreign-unfetched',
+    { name, partner: partnerServer, state: STATE_NAMES[state] },
+    name,
+  );
+}
+
+/** Only this half goes. What may still be leased there waits under a tombstone, unless this server was alone long enough. */
+async function removeForeign(
+  context: OperationContext,
+  relationship: Relationship,
+  partner: DeclaredPartner,
+): Promise<Removed> {
+  const { control } = context;
+  const { name, id, scopeIds } = relationship;
+  const isDrained = isLongAlone(control, relationship);
+  const at = control.now().wallAt;
+  const body = { kind: 'remove-relationship' as const, name, id, scopeIds: [...scopeIds], isDrained, at };
+  if (!context.whatIf) await holdPromises(control, relationship);
+  const made = await changeForeign(context, { partner, body, secret: undefined });
+  if (made.kind === 'failed') return made;
+  if (made.kind === 'what-if') return succeeded({ whatIf: made.lines });
+  if (isDrained) return succeeded({}, made.warnings);
+  return succeeded({}, [...made.warnings, takeOutAdvice(control, relationship, partner, { scopeIds, at })]);
+}
+
 /** Design, part 5: local by nature, with a tombstone that the partner hears when it returns. */
 async function removeAlone(
   context: OperationContext,
@@ -110,6 +149,7 @@ async function removeAlone(
 ): Promise<Removed> {
   const { control } = context;
   const { name } = relationship;
+  if (!context.whatIf) await holdPromises(control, relationship);
   const at = control.now().wallAt;
   const outcome = await changeLocally(context, `failover relationship ${name} removed by force`, (config) => {
     const present = relationshipOf(config, name);

@@ -11,6 +11,9 @@ import { ADD_SCOPES_MAX, type ChangeBody } from './change-body.ts';
 import { changesOf } from './changes.ts';
 import { defineOperation } from './define.ts';
 import { failoverObject, failoverSchema, stateName } from './failover-object.ts';
+import { changeForeign, isLongAlone, takeOutAdvice } from './foreign-change.ts';
+import { type DeclaredPartner, isDeclared } from './foreign-partner.ts';
+import { holdPromises } from './held-promises.ts';
 import { removeTogether } from './leaving.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
 import * as params from './params.ts';
@@ -19,12 +22,16 @@ import { invalid, problem } from './problems.ts';
 import { featuresUsed, readScopeIds, splitKnown } from './scope-list.ts';
 import { relationshipOf, relationshipOfScope, sharedScope } from './shared-config.ts';
 import { runTogether, whatIfTogether } from './together.ts';
+import { scopeWaits } from './tombstones.ts';
 
 const addParams = z.strictObject({
   Name: params.text,
   ScopeId: params.scopeIds,
   ...params.common,
   PassThru: params.passThru,
+  HoldsLeases: params.flag.describe(
+    'With a partner of another make: what this server has of the scopes is complete, which it must be.',
+  ),
 });
 const removeParams = z.strictObject({
   ...params.common,
@@ -80,13 +87,21 @@ async function add(
     return type !== 'Bootp';
   });
   if (fit.length === 0) return failed(...refused);
-  const notNormal = stateProblem(control, relationship);
+  const partner = partnerByKey(control, relationship.partnerKey);
+  if (isDeclared(partner) && given.HoldsLeases === false) {
+    const slots = { partner: partner.name };
+    return failed(problem(control, 'failover/foreign-no-fetch', slots, relationship.name));
+  }
+  // A server of another make stops to read a changed configuration, so its state is no reason to wait.
+  const notNormal = isDeclared(partner) ? undefined : stateProblem(control, relationship);
   if (notNormal !== undefined) return failed(notNormal);
   const scopes = fit.filter(({ scopeId }) => {
     const other = relationshipOfScope(config, scopeId);
     if (other !== undefined)
       refused.push(problem(control, 'failover/scope-in-relationship', { scopeId, name: other.name }, scopeId));
-    return other === undefined;
+    const waiting = scopeWaits(control, scopeId);
+    if (waiting !== undefined) refused.push(waiting);
+    return other === undefined && waiting === undefined;
   });
   if (scopes.length === 0) return failed(...refused);
   const busy = syncProblem(control, relationship);
@@ -124,7 +139,8 @@ async function remove(
   });
   if (leaving.length === 0) return failed(...refused);
   const force = given.Force === true;
-  const notNormal = stateProblem(control, relationship);
+  const isForeign = relationship.profile !== 'twinlease';
+  const notNormal = isForeign ? undefined : stateProblem(control, relationship);
   if (notNormal !== undefined && !force) return failed(notNormal);
   const busy = lockProblem(control, relationship);
   if (busy !== undefined) return failed(busy);
@@ -133,7 +149,7 @@ async function remove(
     name: relationship.name,
     id: relationship.id,
     scopeIds: leaving.map((scope) => scope.scopeId),
-    isDrained: true,
+    isDrained: !isForeign || isLongAlone(control, relationship),
     at: control.now().wallAt as number,
   };
   return await finish(context, relationship, body, { features: [], refused, passThru: given.PassThru === true, force });
@@ -159,6 +175,7 @@ async function finish(
   const partner = partnerByKey(control, relationship.partnerKey);
   if (partner === undefined)
     return failed(problem(control, 'pair/unknown-partner', { partner: relationship.partnerServer }, name));
+  if (isDeclared(partner)) return await finishForeign(context, relationship, body, { ...how, partner });
   const trouble = await partnerTrouble(control, partner, how.features);
   if (trouble !== undefined) return failed(trouble.problem);
   if (context.whatIf) {
@@ -173,6 +190,25 @@ async function finish(
   const now = relationshipOf(control.revision().config, name);
   const value = how.passThru && now !== undefined ? await failoverObject(control, now) : null;
   return succeeded(value, made.warnings, how.refused);
+}
+
+async function finishForeign(
+  context: OperationContext,
+  relationship: Relationship,
+  body: Extract<ChangeBody, { kind: 'add-scopes' | 'remove-scopes' }>,
+  how: Finish & { readonly partner: DeclaredPartner },
+): Promise<Outcome<Result | WhatIfReport>> {
+  const { control } = context;
+  const { partner, refused } = how;
+  if (body.kind === 'remove-scopes' && !context.whatIf) await holdPromises(control, relationship, body.scopeIds);
+  const made = await changeForeign(context, { partner, body, secret: undefined });
+  if (made.kind === 'failed') return made;
+  if (made.kind === 'what-if') return succeeded({ whatIf: made.lines }, [], refused);
+  const now = relationshipOf(control.revision().config, relationship.name);
+  const value = how.passThru && now !== undefined ? await failoverObject(control, now) : null;
+  const isLeaving = body.kind === 'remove-scopes' && !body.isDrained;
+  const warnings = isLeaving ? [...made.warnings, takeOutAdvice(control, relationship, partner, body)] : made.warnings;
+  return succeeded(value, warnings, refused);
 }
 
 type Read =

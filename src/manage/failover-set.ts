@@ -10,6 +10,8 @@ import { type ChangeBody, settingsOf } from './change-body.ts';
 import { defineOperation } from './define.ts';
 import { LOAD_BALANCE_DEFAULT_PERCENT, RESERVE_DEFAULT_PERCENT, SWITCH_INTERVAL_DEFAULT_SEC } from './failover-add.ts';
 import { failoverObject, failoverSchema, shareOf, stateName } from './failover-object.ts';
+import { changeForeign } from './foreign-change.ts';
+import { type DeclaredPartner, isDeclared } from './foreign-partner.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
 import * as params from './params.ts';
 import { partnerByKey, partnerTrouble } from './partner-client.ts';
@@ -66,6 +68,9 @@ async function set(
   const wanted = wantedSettings(relationship, given);
   if (wanted.kind === 'bad') return failed(wanted.problem);
   const body = changeOf(control, relationship, wanted.settings, given);
+  const partner = partnerByKey(control, relationship.partnerKey);
+  const foreign = isDeclared(partner) ? foreignRefusal(control, relationship, partner, given) : undefined;
+  if (foreign !== undefined) return failed(foreign);
   const down = given.PartnerDown === true ? partnerDownNow(control, relationship) : 'not-asked';
   if (down === 'refused') {
     const slots = { name: given.Name, state: stateName(control, given.Name) };
@@ -197,6 +202,24 @@ function partnerDownNow(control: Control, relationship: Relationship): 'possible
   }
 }
 
+/** What makes no sense toward a partner of another make. */
+function foreignRefusal(
+  control: Control,
+  relationship: Relationship,
+  partner: DeclaredPartner,
+  given: SetParams,
+): Problem | undefined {
+  const { name, role } = relationship;
+  if (partner.foreign.kind === 'isc' && given.SharedSecret != null && given.SharedSecret !== '')
+    return problem(control, 'failover/foreign-secret', { partner: partner.name }, 'SharedSecret');
+  // Windows takes no parameter from CONNECT, nor is any taken from its own (failover specification 3.1).
+  if (role === 'primary' || partner.foreign.kind === 'msft') return undefined;
+  const decided = (['MaxClientLeadTime', 'LoadBalancePercent'] as const).find((parameter) => given[parameter] != null);
+  if (decided === undefined) return undefined;
+  const slots = { name, partner: partner.name, parameter: decided };
+  return problem(control, 'failover/foreign-primary-decides', slots, decided);
+}
+
 async function changeBoth(
   context: OperationContext,
   relationship: Relationship,
@@ -207,6 +230,11 @@ async function changeBoth(
   const partner = partnerByKey(control, relationship.partnerKey);
   if (partner === undefined) {
     return failed(problem(control, 'pair/unknown-partner', { partner: relationship.partnerServer }, relationship.name));
+  }
+  if (isDeclared(partner)) {
+    const made = await changeForeign(context, { partner, body, secret: secret === '' ? undefined : secret });
+    if (made.kind === 'failed') return made;
+    return made.kind === 'what-if' ? succeeded({ whatIf: made.lines }) : succeeded({}, made.warnings);
   }
   const trouble = await partnerTrouble(control, partner, []);
   if (trouble !== undefined) return failed(trouble.problem);

@@ -8,6 +8,7 @@ import type { Partner, Relationship } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import type { ChangeBody } from './change-body.ts';
+import { holdPromises } from './held-promises.ts';
 import type { OperationContext } from './operation.ts';
 import { callPartner, PRE_DRAIN_TIMEOUT_MS } from './partner-client.ts';
 import { problem } from './problems.ts';
@@ -32,6 +33,7 @@ export async function removeTogether(context: OperationContext, removal: Removal
   if (made.kind === 'ok' || !force) return made;
   const undrained = made.problems.find((one) => one.code === 'failover/not-drained');
   if (undrained === undefined) return made;
+  await holdPromises(control, relationship, body.scopeIds);
   const forced = await runTogether(context, { partner, body: { ...body, isDrained: false }, secret: undefined });
   if (forced.kind === 'failed') return forced;
   const slots = { name: relationship.name, partner: partner.name, why: undrained.slots['why'] ?? '' };

@@ -20,7 +20,10 @@ export type Mutation =
   | {
       readonly kind: 'ok';
       readonly config: Config;
-      readonly with?: Pick<ConfigChange, 'forgotten' | 'given' | 'transactions'>;
+      readonly with?: Pick<
+        ConfigChange,
+        'forgotten' | 'given' | 'newRelationships' | 'silentScopeIds' | 'transactions'
+      >;
     }
   | { readonly kind: 'bad'; readonly problems: readonly Problem[] };
 

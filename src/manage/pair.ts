@@ -9,16 +9,27 @@ import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import { changesOf } from './changes.ts';
 import { defineOperation } from './define.ts';
+import { declarationObstacle, isDeclared, KIND_NAMES, readDeclaration } from './foreign-partner.ts';
 import { changeLocally } from './local-change.ts';
 import { failed, succeeded } from './operation.ts';
 import * as params from './params.ts';
 import { callPartner, partnerByKey, sayHello } from './partner-client.ts';
 import { invalid, problem } from './problems.ts';
 
-const partnerSchema = z.object({ Name: z.string(), Host: z.string(), Port: z.int(), Key: z.string() });
+const partnerSchema = z.object({
+  Name: z.string(),
+  Host: z.string(),
+  Port: z.int(),
+  Key: z.string(),
+  Kind: z.string().describe('twinlease, or the make of a server that was declared: isc, windows or draft.'),
+});
 
 function partnerObject(partner: Partner): z.infer<typeof partnerSchema> {
-  return { Name: partner.name, Host: partner.host, Port: partner.port, Key: partner.key };
+  return { Name: partner.name, Host: partner.host, Port: partner.port, Key: partner.key, Kind: kindName(partner) };
+}
+
+function kindName(partner: Partner): string {
+  return isDeclared(partner) ? KIND_NAMES[partner.foreign.kind] : 'twinlease';
 }
 
 export const invite = defineOperation({
@@ -55,9 +66,48 @@ export const accept = defineOperation({
   },
 });
 
+export const declare = defineOperation({
+  name: 'pair.declare',
+  summary:
+    'Makes a server of another make known, with which scopes can then be shared: ISC dhcpd, Windows, or any by the draft.',
+  examples: [
+    'twinlease pair declare --kind isc --name dhcp2 --host 10.0.0.2',
+    'twinlease pair declare --kind isc --name dhcp2 --host 10.0.0.2 --port 847 --local-address 10.0.0.1',
+  ],
+  params: z.strictObject({
+    ...params.common,
+    Kind: params.text.describe('isc (ISC dhcpd 4.x), windows, or draft (as the failover draft says).'),
+    Name: params.text.describe('Name by which it is called here.'),
+    Host: params.address.describe('IPv4 address that it calls from and is called at.'),
+    Port: z.int().nullish().describe('Its failover port; 647.'),
+    LocalAddress: params.optionalText.describe('Address that this server calls it from; by the route when left out.'),
+  }),
+  result: partnerSchema,
+  changes: true,
+  run: async (context, given) => {
+    const { control } = context;
+    const read = readDeclaration(control, {
+      kind: given.Kind,
+      name: given.Name,
+      host: given.Host,
+      port: given.Port,
+      localAddress: given.LocalAddress,
+    });
+    if (read.kind === 'bad') return failed(read.problem);
+    const { partner } = read;
+    const outcome = await changeLocally(context, `partner ${partner.name} declared`, (config) => {
+      const obstacle = declarationObstacle(control, config, partner);
+      if (obstacle !== undefined) return { kind: 'bad', problems: [obstacle] };
+      return { kind: 'ok', config: { ...config, partners: [...config.partners, partner] } };
+    });
+    if (outcome.kind === 'failed') return outcome;
+    return succeeded(outcome.kind === 'what-if' ? { whatIf: outcome.lines } : partnerObject(partner));
+  },
+});
+
 export const listPartners = defineOperation({
   name: 'pair.list',
-  summary: 'Shows the servers that were introduced to this one, and whether they answer.',
+  summary: 'Shows the servers that were introduced or declared to this one, and whether they answer.',
   examples: ['twinlease pair list'],
   params: z.strictObject(params.common),
   result: z.array(
@@ -68,12 +118,17 @@ export const listPartners = defineOperation({
     const { config } = control.revision();
     const shown = await Promise.all(
       config.partners.map(async (partner) => {
+        const shared = config.relationships.filter((one) => one.partnerKey === partner.key).map((one) => one.name);
+        if (isDeclared(partner)) {
+          const answers = shared.some((name) => control.endpointStatus(name)?.isCommunicating === true);
+          return { ...partnerObject(partner), Answers: answers, Version: null, Relationships: shared };
+        }
         const hello = await sayHello(control, partner);
         return {
           ...partnerObject(partner),
           Answers: hello.kind === 'ok',
           Version: hello.kind === 'ok' ? hello.value.version : null,
-          Relationships: config.relationships.filter((one) => one.partnerKey === partner.key).map((one) => one.name),
+          Relationships: shared,
         };
       }),
     );
@@ -98,7 +153,10 @@ export const removePartner = defineOperation({
         const slots = { partner: partner.name, name: shared.name };
         return { kind: 'bad', problems: [problem(control, 'pair/partner-in-use', slots, partner.name)] };
       }
-      const tombstones = config.tombstones.filter((one) => one.partnerKey !== partner.key);
+      // Nobody has to tell a server of another make, so its waits end by themselves.
+      const tombstones = isDeclared(partner)
+        ? config.tombstones
+        : config.tombstones.filter((one) => one.partnerKey !== partner.key);
       return {
         kind: 'ok',
         config: { ...config, tombstones, partners: config.partners.filter((one) => one.key !== partner.key) },

@@ -62,6 +62,10 @@ export async function callPartner<T>(
     readonly timeoutMs?: number;
   },
 ): Promise<Called<T>> {
+  if (partner.foreign !== undefined) {
+    const refused = problem(control, 'pair/foreign-not-managed', { partner: partner.name }, partner.name);
+    return { kind: 'failed', isUnreachable: false, problem: refused };
+  }
   const answer = await control.callPartner(partner, call.method, call.params, call.timeoutMs ?? CALL_TIMEOUT_MS);
   if (answer.kind === 'unreachable') {
     const slots = { partner: partner.name, why: answer.why };
@@ -102,7 +106,7 @@ export type FoundPartner =
 
 /** The introduced server that a name or address means; the first half of the checks on a partner (specification 1.8). */
 export async function findPartner(control: Control, wanted: string): Promise<FoundPartner> {
-  const partners = control.revision().config.partners;
+  const partners = introducedFirst(control.revision().config.partners);
   const name = wanted.trim().toLowerCase().replace(/\.$/, '');
   const named = partners.find((partner) => isNameOf(partner, name));
   if (named !== undefined) return { kind: 'ok', partner: named };
@@ -124,6 +128,14 @@ export async function findPartner(control: Control, wanted: string): Promise<Fou
   }
   const slots = { partner: wanted, why: 'the two were never introduced' };
   return { kind: 'failed', problem: problem(control, 'failover/partner-not-able', slots, 'PartnerServer') };
+}
+
+/** A Twinlease server may have come to the address of one of another make that is still declared: then it is the one meant. */
+function introducedFirst(partners: readonly Partner[]): readonly Partner[] {
+  return [
+    ...partners.filter((partner) => partner.foreign === undefined),
+    ...partners.filter((partner) => partner.foreign !== undefined),
+  ];
 }
 
 /** Whether an introduced server goes by this name and this server does not. */

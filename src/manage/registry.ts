@@ -11,6 +11,8 @@ import { removeFailover } from './failover-remove.ts';
 import { addFailoverScope, removeFailoverScope } from './failover-scope.ts';
 import { setFailover } from './failover-set.ts';
 import { getFreeAddress } from './free-address.ts';
+import { importConfiguration } from './import-configuration.ts';
+import { importLeases } from './import-leases.ts';
 import {
   getBadLeases,
   getLeaseByAddress,
@@ -29,7 +31,7 @@ import {
   removeOptionDefinition,
   setOptionDefinition,
 } from './option-definition.ts';
-import { accept, align, endChange, invite, listChanges, listPartners, removePartner } from './pair.ts';
+import { accept, align, declare, endChange, invite, listChanges, listPartners, removePartner } from './pair.ts';
 import { rejoin } from './rejoin.ts';
 import { invokeByName, invokeByScopeId } from './replication.ts';
 import {
@@ -45,6 +47,7 @@ import {
 import { rotate } from './rotate.ts';
 import { addScope, getScope, removeScope, setScope, setScopeWithRange } from './scope.ts';
 import { getServer, getVersion, getWindowsSetting, setServer, setWindowsSetting } from './server-settings.ts';
+import { stopServer } from './server-stop.ts';
 import { getScopeStatistics, getServerStatistics } from './statistics.ts';
 import { failoverStatus, serverStatus } from './status.ts';
 import { addSuperscope, getSuperscope, removeSuperscope, renameSuperscope } from './superscope.ts';
@@ -62,10 +65,25 @@ export const OPERATIONS: readonly Operation[] = [
   ...[addOptionDefinition, getOptionDefinition, setOptionDefinition, removeOptionDefinition],
   ...[getLeaseByScope, getLeaseByAddress, getLeaseByClient, getBadLeases],
   ...[removeLeaseByScope, removeLeaseByAddress, removeLeaseByClient, removeBadLeases],
+  ...[importConfiguration, importLeases],
   ...[addSuperscope, getSuperscope, renameSuperscope, removeSuperscope, getFreeAddress],
   ...[showConfig, configHistory, diff, applyConfig, undo],
-  ...[invite, accept, listPartners, removePartner, rejoin, rotate, align, listChanges, endChange, backup, trustClock],
+  ...[
+    invite,
+    accept,
+    declare,
+    listPartners,
+    removePartner,
+    rejoin,
+    rotate,
+    align,
+    listChanges,
+    endChange,
+    backup,
+    trustClock,
+  ],
   ...[getServer, setServer, serverStatus, getServerStatistics, getVersion, getWindowsSetting, setWindowsSetting, why],
+  ...[stopServer],
 ];
 
 const BY_NAME: ReadonlyMap<string, Operation> = new Map(OPERATIONS.map((operation) => [operation.name, operation]));

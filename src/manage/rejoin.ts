@@ -10,6 +10,7 @@ import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import { address32, otherRole, ownerOf, settingsOf, sharedScopeSchema } from './change-body.ts';
 import { defineOperation } from './define.ts';
+import { isDeclared } from './foreign-partner.ts';
 import { changeLocally } from './local-change.ts';
 import { failed, type Outcome, succeeded } from './operation.ts';
 import { partnerNamed, unknownPartner } from './pair.ts';
@@ -59,6 +60,7 @@ export const rejoin = defineOperation({
     const { control } = context;
     const old = partnerNamed(control, given.Partner);
     if (old === undefined) return failed(unknownPartner(control, given.Partner));
+    if (isDeclared(old)) return failed(problem(control, 'pair/foreign-not-managed', { partner: old.name }, old.name));
     const shared = control.revision().config.relationships.filter((one) => one.partnerKey === old.key);
     if (context.whatIf) {
       return succeeded({

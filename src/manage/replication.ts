@@ -97,6 +97,11 @@ async function replicate(
   const errors: Problem[] = [...before];
   const done: string[] = [];
   for (const { relationship, scopeIds } of wanted) {
+    if (relationship.profile !== 'twinlease') {
+      const slots = { partner: relationship.partnerServer };
+      errors.push(problem(control, 'pair/foreign-not-managed', slots, relationship.name));
+      continue;
+    }
     const notNormal = stateProblem(control, relationship);
     if (notNormal !== undefined) {
       errors.push(notNormal);

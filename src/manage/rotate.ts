@@ -10,6 +10,7 @@ import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
 import { changesOf } from './changes.ts';
 import { defineOperation } from './define.ts';
+import { isDeclared } from './foreign-partner.ts';
 import { failed, succeeded } from './operation.ts';
 import * as params from './params.ts';
 import { callPartner, sayHello } from './partner-client.ts';
@@ -46,7 +47,7 @@ export const rotate = defineOperation({
     const busy = openChange(control, undefined);
     if (busy !== undefined) return failed(busy);
     const isForced = given.Force === true;
-    const { partners } = control.revision().config;
+    const partners = control.revision().config.partners.filter((partner) => !isDeclared(partner));
     // All of them have to answer before the first one is told.
     const asked = await Promise.all(partners.map((partner) => probe(control, partner)));
     const missing = asked.filter((one) => one.why !== undefined);

@@ -4,12 +4,17 @@
  */
 import { z } from 'zod';
 import type { Config, Partner, Tombstone } from '../core/config/model.ts';
+import type { Problem } from '../core/problems/problem.ts';
 import type { Control, TransactionRecord } from '../server/control.ts';
 import { address32 } from './change-body.ts';
 import { forgotten, heardId } from './changes.ts';
 import { callPartner, partnerByKey } from './partner-client.ts';
+import { problem } from './problems.ts';
 
 const STALE_RETRIES_MAX = 16;
+/** S, the least allowances for clocks (failover specification 1.11). */
+const ALLOWANCE_SEC = 5;
+const FOREIGN_ALLOWANCE_SEC = 60;
 
 export const tombstoneParamsSchema = z.object({ name: z.string().min(1).max(1024), id: z.string().min(1).max(128) });
 const answerSchema = z.object({ disabled: z.array(z.string()) });
@@ -50,8 +55,32 @@ export async function tendTombstones(control: Control): Promise<void> {
   for (const tombstone of control.revision().config.tombstones) {
     const heardAt = heardAtOf(control, tombstone);
     if (heardAt === undefined) await tell(control, tombstone);
-    else if (control.now().wallAt > heardAt + tombstone.mcltSec) await end(control, tombstone);
+    else if (control.now().wallAt > endsAt(tombstone, heardAt)) await end(control, tombstone);
   }
+}
+
+/** A partner of another make is known by a declared key (`foreign:` and its address). */
+export function clockAllowanceSec(partnerKey: string): number {
+  return partnerKey.startsWith('foreign:') ? FOREIGN_ALLOWANCE_SEC : ALLOWANCE_SEC;
+}
+
+function endsAt(tombstone: Tombstone, heardAt: number): number {
+  return heardAt + tombstone.mcltSec + clockAllowanceSec(tombstone.partnerKey);
+}
+
+/**
+ * Why a scope cannot enter a relationship yet: a former partner's leases may still run in it, and a new one would take all its free
+ * addresses for nobody's.
+ */
+export function scopeWaits(control: Control, scopeId: string): Problem | undefined {
+  const tombstone = control.revision().config.tombstones.find((one) => one.scopeIds.includes(scopeId));
+  if (tombstone === undefined) return undefined;
+  const heardAt = heardAtOf(control, tombstone);
+  const until =
+    heardAt === undefined
+      ? 'its former partner has heard of the removal'
+      : new Date(endsAt(tombstone, heardAt) * 1000).toISOString();
+  return problem(control, 'failover/scope-waits', { scopeId, name: tombstone.name, until }, scopeId);
 }
 
 function heardAtOf(control: Control, tombstone: Tombstone): number | undefined {

@@ -22,6 +22,8 @@ export const PARTNER_PORT = 647;
 export interface DoorLimits {
   /** From the accept to the first two bytes. */
   readonly firstBytesMs: number;
+  /** From the accept to the greeting of a caller that says nothing and is known to wait for one; TLS speaks sooner. */
+  readonly silentMs: number;
   /** From the first bytes to the end of the handshake. */
   readonly handshakeMs: number;
   /** Callers not yet identified. One more pushes out the oldest, so that a crowd of silent ones cannot shut the door. */
@@ -33,6 +35,7 @@ export interface DoorLimits {
 
 export const DOOR_LIMITS: DoorLimits = {
   firstBytesMs: 5000,
+  silentMs: 200,
   handshakeMs: 10_000,
   pendingMax: 64,
   pendingPerAddressMax: 8,
@@ -49,6 +52,8 @@ export interface PartnerDoorOptions {
   /** Whether pairing is open: then a key that `allowKey` does not know may speak `twinlease-manage/1`. */
   readonly allowUnknown: () => boolean;
   readonly allowPlain: (remoteAddress: string) => boolean;
+  /** Whether a caller from this address waits for us to speak: such a one is let in as plain when it stays silent for a moment. */
+  readonly expectsGreeting?: (remoteAddress: string) => boolean;
   readonly onConnection: (connection: Connection) => void;
   /** For the log: called once for each caller that was turned away. */
   readonly onRefused?: (remoteAddress: string, why: string) => void;
@@ -155,6 +160,16 @@ class Door implements PartnerDoor {
     const tooLate = (): void => this.refuse(caller, 'it did not say in time what it speaks');
     const caller: Caller = { socket, address, timer: setTimeout(tooLate, this.limits.firstBytesMs) };
     this.pending.set(farEnd(socket), caller);
+    if (this.options.allowPlain(address) && this.options.expectsGreeting?.(address) === true) {
+      clearTimeout(caller.timer);
+      caller.timer = setTimeout(() => {
+        socket.removeListener('data', onHead);
+        socket.removeListener('end', gone);
+        if (head.length > 0) socket.unshift(head);
+        socket.pause();
+        this.greet(caller);
+      }, this.limits.silentMs);
+    }
     const gone = (): void => this.refuse(caller, 'it was closed before it was identified');
     socket.once('close', gone);
     socket.once('end', gone);
@@ -184,6 +199,10 @@ class Door implements PartnerDoor {
       this.refuse(caller, 'it does not begin with TLS, and no relationship has a foreign partner at this address');
       return;
     }
+    this.greet(caller);
+  }
+
+  private greet(caller: Caller): void {
     if (this.admit(caller)) this.options.onConnection(plainConnection(caller.socket));
   }
 

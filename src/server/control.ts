@@ -6,6 +6,7 @@ import type { Binding, BindingTable } from '../core/bindings/binding.ts';
 import type { Config, Partner, Revision } from '../core/config/model.ts';
 import type { CommandResult, EndpointCommand, EndpointStatus } from '../core/failover/endpoint-types.ts';
 import type { Problem } from '../core/problems/problem.ts';
+import type { ImportVerdict, LeaseToImport } from '../core/serving/import-lease.ts';
 import type { EpochSec, Ip4, Now } from '../wire/units.ts';
 import type { BackupOutcome, BackupRequest } from './backup.ts';
 
@@ -99,6 +100,11 @@ export interface Upkeep {
   nextIdentity(): { readonly key: string; adopt(): Promise<void> };
   /** Why the clock of this machine is not trusted now, and by how much it is off. */
   clockDoubt(): { readonly kind: string; readonly bySec: number } | undefined;
+  /**
+   * Tells the partners that this server leaves, for long or not, and lets the process end soon after: the caller still has its
+   * answer sent.
+   */
+  stop(isLong: boolean): Promise<void>;
   /** An operator says that the machine's clock is right. Resolves when that is durable. */
   trustClock(): Promise<void>;
 }
@@ -139,6 +145,11 @@ export interface Control {
    * Stores bindings changed by an operator (absolute states; a relationship's partner is told). Resolves when durable.
    */
   changeBindings(bindings: readonly Binding[]): Promise<void>;
+  /**
+   * Takes leases over that another server gave, one verdict for each in this order (`core/serving/import-lease.ts`). Decided at
+   * once, resolves when durable; a trial changes nothing.
+   */
+  importLeases(leases: readonly LeaseToImport[], isTrial: boolean): Promise<readonly ImportVerdict[]>;
   pendingOffers(scopeId: Ip4): number;
 
   endpointStatus(name: string): EndpointStatus | undefined;
@@ -163,6 +174,8 @@ export interface Control {
     { readonly kind: 'ok'; readonly partner: Partner } | { readonly kind: 'failed'; readonly problem: Problem }
   >;
   invite(): { readonly code: string; readonly expiresAt: EpochSec };
+  /** Address (if one can be told) and port at which a partner at this address reaches us. */
+  placeFor(host: string): Promise<{ readonly address: string | undefined; readonly port: number }>;
   /** Resolves a host name to IPv4 addresses; empty when it has none. */
   resolve(host: string): Promise<readonly Ip4[]>;
 

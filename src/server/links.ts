@@ -1,21 +1,21 @@
 /**
  * The failover connections: one for each relationship at most. Cuts frames, reads and writes messages, and lets a message
- * leave only when the commit it rests on is durable; the rules are the engine's (`core/failover`).
+ * leave only when the commit it rests on is durable; the rules are the engine's (`core/failover`). How the first message of a
+ * connection that was accepted finds its relationship is in `link-callers.ts`.
  */
 import type { Relationship } from '../core/config/model.ts';
-import type { TlsConnection } from '../net/connection.ts';
-import { type Decoded, decodeMessage, encodeMessage, peekConnect } from '../wire/failover/codec.ts';
+import type { Connection, PlainConnection, TlsConnection } from '../net/connection.ts';
+import { encodeMessage } from '../wire/failover/codec.ts';
 import type { DigestKey } from '../wire/failover/digest.ts';
 import { Framer } from '../wire/failover/framer.ts';
 import type { FailoverMessage, OutMessage, WireProfile } from '../wire/failover/messages.ts';
 import type { EpochSec, Now } from '../wire/units.ts';
+import { decodeWith } from './digest-keys.ts';
+import { type FirstFrame, type ForeignCaller, LinkCallers } from './link-callers.ts';
 import { frameFingerprint } from './quarantine.ts';
 
-/** From an accepted connection to its CONNECT (specification 1.1: limited). */
-const FIRST_MESSAGE_MS = 15_000;
-/** A partner may call for a relationship a moment before the change that makes it has reached this server. */
-export const UNKNOWN_LOOK_MS = 50;
-export const UNKNOWN_LOOKS_MAX = 40;
+export { UNKNOWN_LOOK_MS, UNKNOWN_LOOKS_MAX } from './link-callers.ts';
+
 /** Messages waiting for the disk on one link; more means that the disk has died, and the link is closed. */
 const WAITING_MESSAGES_MAX = 4096;
 
@@ -27,9 +27,18 @@ export interface LinkEvents {
   /** Must not throw; `frame` is for a fingerprint. */
   message(relationship: string, message: FailoverMessage, frame: Uint8Array): void;
   relationshipOf(name: string): Relationship | undefined;
-  /** How messages are authenticated where the relationship has a shared secret. */
-  digestOf(relationship: Relationship): DigestKey | undefined;
-  dial(relationship: Relationship): Promise<TlsConnection>;
+  /** The server of another make that calls from this address, and the relationship with it if there is one. */
+  foreignAt(address: string): ForeignCaller | undefined;
+  /**
+   * How messages are authenticated: empty where there is no shared secret, several while the partner's way is not known.
+   * Undefined when there is a secret but it is missing here.
+   */
+  digestsOf(relationship: Relationship): readonly DigestKey[] | undefined;
+  /** Whether the present connection is so quiet that a new one of the partner may take its place (specification 1.8 step 10). */
+  mayReplace(relationship: string): boolean;
+  /** The partner's way of authenticating was found: to be kept with the relationship. */
+  digestFound(relationship: Relationship, keyName: string): void;
+  dial(relationship: Relationship): Promise<Connection>;
   isQuarantined(fingerprint: string): boolean;
   heardTime(at: EpochSec): void;
   event(code: string, slots: Readonly<Record<string, string | number>>): void;
@@ -41,24 +50,47 @@ interface Waiting {
 }
 
 interface Link {
-  readonly connection: TlsConnection;
+  /** Another one takes its place when the partner chose the other of two that met. */
+  connection: Connection;
+  readonly relationship: Relationship;
   readonly profile: WireProfile;
-  readonly digest: DigestKey | undefined;
+  /** More than one only until a message of the partner was verified. */
+  digests: readonly DigestKey[];
   waiting: Waiting[];
+  /** Our CONNECT, while it has no answer. */
+  connect: OutMessage | undefined;
+  /** The second of two connections that met, with the same CONNECT sent on it. */
+  spare: Connection | undefined;
+  /** CONNECT was accepted. */
+  isEstablished: boolean;
 }
 
 export class Links {
   readonly #events: LinkEvents;
+  readonly #callers: LinkCallers;
   readonly #links = new Map<string, Link>();
   /** Closed by the engine, with messages that still wait for the disk before the connection ends. */
   readonly #leaving = new Set<Link>();
   readonly #dialling = new Set<string>();
+  /** Closed by the engine, with bytes that may not have left yet. */
+  readonly #ending = new Set<Connection>();
+  #onEnded: (() => void) | undefined;
+  /** Connections on which another way of authenticating was tried, by relationship. */
+  readonly #digestTrials = new Map<string, number>();
   #isCut = false;
   #isClosed = false;
   durableSequence = 0;
 
   constructor(events: LinkEvents) {
     this.#events = events;
+    this.#callers = new LinkCallers({
+      now: () => events.now(),
+      relationshipOf: (name) => events.relationshipOf(name),
+      digestsOf: (relationship) => events.digestsOf(relationship),
+      event: (code, slots) => events.event(code, slots),
+      take: (relationship, first) => this.#take(relationship, first),
+      isMet: (name) => this.#isMet(this.#links.get(name)),
+    });
   }
 
   dial(name: string): void {
@@ -74,6 +106,7 @@ export class Links {
         this.#dialling.delete(name);
         if (this.#isCut || this.#isClosed || this.#events.relationshipOf(name)?.id !== relationship.id)
           connection.close();
+        else if (this.#links.has(name)) this.#meet(relationship, connection);
         else this.#attach(relationship, connection, true);
       },
       (error: unknown) => {
@@ -85,24 +118,31 @@ export class Links {
 
   /** A connection that the partner opened: its first message must be a CONNECT that names one of our relationships. */
   accept(connection: TlsConnection): void {
-    if (this.#isCut || this.#isClosed) {
+    if (this.#isCut || this.#isClosed) connection.close();
+    else this.#callers.accept(connection);
+  }
+
+  /** The same from a server of another make, which is known by the address it calls from. */
+  acceptPlain(connection: PlainConnection): void {
+    const caller = this.#events.foreignAt(connection.remoteAddress);
+    if (this.#isCut || this.#isClosed || caller === undefined) {
       connection.close();
       return;
     }
-    const framer = new Framer();
-    let isTaken = false;
-    const timer = setTimeout(() => connection.close(), FIRST_MESSAGE_MS);
-    connection.onClose(() => clearTimeout(timer));
-    connection.onData((chunk) => {
-      framer.push(chunk);
-      if (isTaken) return;
-      const first = framer.next();
-      if (first.kind === 'need-more') return;
-      isTaken = true;
-      clearTimeout(timer);
-      if (first.kind === 'bad') connection.close();
-      else this.#takeFirst(connection, first.bytes, framer);
-    });
+    const { relationship } = caller;
+    if (relationship?.role !== 'primary') {
+      this.#callers.acceptPlain(connection, caller);
+      return;
+    }
+    // Specification 1.1: dhcpd as secondary waits for CONNECT on whichever connection comes up.
+    if (relationship.profile === 'isc') {
+      if (this.#links.has(relationship.name)) this.#meet(relationship, connection);
+      else this.#attach(relationship, connection, false);
+      return;
+    }
+    // draft-12: to a primary an incoming connection is only a hint that the secondary is up.
+    connection.close();
+    if (!this.#links.has(relationship.name)) this.dial(relationship.name);
   }
 
   send(name: string, message: OutMessage, afterSequence: number): void {
@@ -120,9 +160,10 @@ export class Links {
     if (link === undefined) return;
     // The engine has given it up: what still happens on it is no news any more.
     this.#links.delete(name);
+    link.spare?.close();
     const last = link.waiting.at(-1);
     if (last === undefined) {
-      link.connection.close();
+      this.#end(link.connection);
       return;
     }
     link.waiting.push({ sequence: last.sequence, message: 'close' });
@@ -136,113 +177,194 @@ export class Links {
       while (sent < link.waiting.length && link.waiting[sent]!.sequence <= sequence) {
         const { message } = link.waiting[sent++]!;
         if (message === 'close') {
-          link.connection.close();
           this.#leaving.delete(link);
+          this.#end(link.connection);
         } else this.#write(link, message);
       }
       if (sent > 0) link.waiting = link.waiting.slice(sent);
     }
   }
 
-  /** The secret of a relationship was changed: its link comes up anew, with the new one. */
+  /** Resolves when what was closed has ended, with all that was written before; after the time in any case. */
+  async ended(timeoutMs: number): Promise<void> {
+    if (this.#ending.size === 0 && this.#leaving.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#onEnded = () => {
+        if (this.#ending.size > 0 || this.#leaving.size > 0) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#onEnded = undefined;
+  }
+
+  #end(connection: Connection): void {
+    this.#ending.add(connection);
+    connection.close();
+  }
+
+  /** The secret of a relationship was changed, or what a CONNECT tells: its link comes up anew. */
   renew(name: string): void {
-    this.#links.get(name)?.connection.close();
+    const link = this.#links.get(name);
+    this.#digestTrials.delete(name);
+    if (link === undefined) return;
+    if (link.profile === 'twinlease') {
+      link.connection.close();
+      return;
+    }
+    this.#drop(link, 'opened anew, because what is told at its beginning has changed');
+    if (link.relationship.role === 'primary') this.dial(name);
   }
 
   /** Cuts every link and refuses new ones, or lets them come back: for drills and demonstrations. */
   setCut(isCut: boolean): void {
     this.#isCut = isCut;
-    if (isCut) for (const link of [...this.#links.values()]) link.connection.close();
-  }
-
-  /** At the end of the process: everything is closed at once, with DISCONNECT where it still can be written. */
-  closeAll(): void {
-    this.#isClosed = true;
-    for (const link of this.#links.values()) {
-      this.#write(link, { kind: 'disconnect', xid: 0, rejectReason: 'other', message: 'the server stops' });
+    if (!isCut) return;
+    for (const link of [...this.#links.values()]) {
+      link.spare?.close();
+      link.spare = undefined;
       link.connection.close();
     }
   }
 
-  #takeFirst(connection: TlsConnection, frame: Uint8Array, framer: Framer, looks = 0): void {
-    const connect = peekConnect(frame, 'twinlease');
-    if (connect === undefined) {
+  /** At the end of the process: everything is closed at once, with DISCONNECT where it still can be written and is heeded. */
+  closeAll(): void {
+    this.#isClosed = true;
+    for (const link of this.#links.values()) {
+      link.spare?.close();
+      // Specification 1.14: Windows drops it. dhcpd itself stops without one, and reports it as an unknown error.
+      if (link.profile !== 'msft' && link.profile !== 'isc')
+        this.#write(link, { kind: 'disconnect', xid: 0, rejectReason: 'other', message: 'the server stops' });
+      link.connection.close();
+    }
+  }
+
+  /** The partner called and its CONNECT is good: it holds an older connection for dead (specification 1.8 step 10). */
+  #take(relationship: Relationship, first: FirstFrame): void {
+    const { name } = relationship;
+    this.#dropOld(name);
+    this.#attach(relationship, first.connection, false, first.framer);
+    this.#receive(name, first.frame);
+    this.#drain(name, first.framer);
+  }
+
+  #dropOld(name: string): void {
+    const old = this.#links.get(name);
+    if (old !== undefined) this.#drop(old, 'replaced by a new connection of the partner');
+  }
+
+  /** The engine hears of it before anything else happens on the relationship. */
+  #drop(link: Link, why: string): void {
+    const { name } = link.relationship;
+    this.#links.delete(name);
+    link.spare?.close();
+    link.connection.close();
+    this.#events.closed(name, why);
+  }
+
+  /** Whether there is a good connection, so that a second one is the loser of two that met. */
+  #isMet(link: Link | undefined): boolean {
+    return link?.isEstablished === true && !this.#events.mayReplace(link.relationship.name);
+  }
+
+  /**
+   * A second connection with dhcpd. Specification 1.1: the primary sends CONNECT on both, and the secondary accepts the first that
+   * it reads and closes the other. The secondary waits for CONNECT on both.
+   */
+  #meet(relationship: Relationship, connection: Connection): void {
+    const link = this.#links.get(relationship.name);
+    if (link === undefined || link.profile === 'twinlease' || this.#isMet(link) || link.spare !== undefined) {
       connection.close();
-      return;
-    }
-    const { relationshipName = '', xid } = connect;
-    const relationship = this.#events.relationshipOf(relationshipName);
-    const read =
-      relationship === undefined
-        ? undefined
-        : decodeMessage(frame, relationship.profile, this.#events.digestOf(relationship));
-    // A change of the secret, too, reaches the two servers one after the other.
-    if (read?.kind !== 'ok' && looks < UNKNOWN_LOOKS_MAX) {
-      const timer = setTimeout(() => this.#takeFirst(connection, frame, framer, looks + 1), UNKNOWN_LOOK_MS);
-      connection.onClose(() => clearTimeout(timer));
-      return;
-    }
-    if (relationship === undefined || relationship.partnerKey !== connection.peerKey || read?.kind !== 'ok') {
-      this.#refuse(connection, relationshipName, xid, read);
-      return;
-    }
-    // The partner opened anew, so it holds the old connection for dead (specification 1.8 step 10).
-    const old = this.#links.get(relationship.name);
-    if (old !== undefined) {
-      this.#links.delete(relationship.name);
-      old.connection.close();
-      this.#events.closed(relationship.name, 'replaced by a new connection of the partner');
-    }
-    this.#attach(relationship, connection, false, framer);
-    this.#receive(relationship.name, frame);
-    this.#drain(relationship.name, framer);
+    } else if (link.isEstablished) {
+      this.#dropOld(relationship.name);
+      this.#attach(relationship, connection, false);
+    } else this.#holdSpare(link, connection);
   }
 
-  /** Specification 1.8 step 5. */
-  #refuse(connection: TlsConnection, relationshipName: string, xid: number, read: Decoded | undefined): void {
-    const isDigest = read?.kind === 'refused';
-    const refusal: OutMessage = {
-      kind: 'connectack',
-      xid,
-      relationshipName,
-      rejectReason: isDigest ? read.rejectReason : 'invalid-partner',
-      message: isDigest ? read.why : 'unknown failover relationship name',
-    };
-    connection.write(encodeMessage({ ...refusal, sentAt: this.#events.now().wallAt }, 'twinlease'));
-    this.#events.event('failover/refused-partner', {
-      name: relationshipName,
-      reason: isDigest ? read.rejectReason : `no such relationship with ${connection.remoteAddress} here`,
-    });
-    connection.close();
+  #holdSpare(link: Link, connection: Connection): void {
+    link.spare = connection;
+    this.#wire(link, connection, new Framer());
+    if (link.connect !== undefined) connection.write(this.#encode(link, link.connect));
   }
 
-  #attach(relationship: Relationship, connection: TlsConnection, dialled: boolean, framer = new Framer()): void {
+  #attach(relationship: Relationship, connection: Connection, dialled: boolean, framer = new Framer()): void {
     const { name, profile } = relationship;
-    if (this.#links.has(name)) {
+    const digests = this.#events.digestsOf(relationship);
+    if (this.#links.has(name) || (digests === undefined && profile !== 'twinlease')) {
       connection.close();
+      if (!this.#links.has(name)) this.#events.failed(name, 'the shared secret is missing here');
       return;
     }
-    const link: Link = { connection, profile, digest: this.#events.digestOf(relationship), waiting: [] };
+    const link: Link = {
+      connection,
+      relationship,
+      profile,
+      digests: this.#inTrialOrder(name, digests ?? []),
+      waiting: [],
+      connect: undefined,
+      spare: undefined,
+      isEstablished: false,
+    };
     this.#links.set(name, link);
-    connection.onData((chunk) => {
-      if (this.#links.get(name) !== link) return;
-      framer.push(chunk);
-      this.#drain(name, framer);
-    });
-    connection.onClose((why) => {
-      if (this.#links.get(name) !== link) return;
-      this.#links.delete(name);
-      if (!this.#isClosed) this.#events.closed(name, why);
-    });
+    this.#wire(link, connection, framer);
     this.#events.connected(name, dialled);
   }
 
-  #drain(name: string, framer: Framer): void {
+  /** Specification 3.6: who has to send first tries the ways on successive connections. */
+  #inTrialOrder(name: string, digests: readonly DigestKey[]): readonly DigestKey[] {
+    if (digests.length < 2) return digests;
+    const trial = this.#digestTrials.get(name) ?? 0;
+    this.#digestTrials.set(name, trial + 1);
+    const from = trial % digests.length;
+    return [...digests.slice(from), ...digests.slice(0, from)];
+  }
+
+  #wire(link: Link, connection: Connection, framer: Framer): void {
+    const { name } = link.relationship;
+    const isOf = (): boolean =>
+      this.#links.get(name) === link && (link.connection === connection || link.spare === connection);
+    connection.onData((chunk) => {
+      if (!isOf()) return;
+      framer.push(chunk);
+      this.#drain(name, framer, connection);
+    });
+    connection.onClose((why) => {
+      if (this.#ending.delete(connection)) this.#onEnded?.();
+      if (!isOf()) return;
+      if (link.spare === connection) link.spare = undefined;
+      // Of two that met the partner has closed this one, so the other is the one it chose.
+      else if (link.spare !== undefined && !link.isEstablished) this.#choose(link, link.spare);
+      else {
+        link.spare?.close();
+        this.#links.delete(name);
+        if (!this.#isClosed) this.#events.closed(name, why);
+      }
+    });
+  }
+
+  /** The engine knows nothing of it: to it this is the connection on which its CONNECT was sent. */
+  #choose(link: Link, chosen: Connection): void {
+    const other = link.connection === chosen ? link.spare : link.connection;
+    link.connection = chosen;
+    link.spare = undefined;
+    other?.close();
+  }
+
+  #drain(name: string, framer: Framer, connection?: Connection): void {
     for (;;) {
       const link = this.#links.get(name);
       if (link === undefined) return;
       const next = framer.next();
       if (next.kind === 'need-more') return;
+      if (connection !== undefined && link.connection !== connection) {
+        // The partner speaks on the second connection: it has chosen that one, unless the first is made good already.
+        if (link.spare !== connection || link.isEstablished) {
+          connection.close();
+          return;
+        }
+        this.#choose(link, connection);
+      }
       if (next.kind === 'bad') {
         this.#events.event('failover/bad-message', { name, why: next.why });
         link.connection.close();
@@ -253,27 +375,41 @@ export class Links {
   }
 
   #receive(name: string, frame: Uint8Array): void {
-    const receiving = this.#links.get(name);
-    if (receiving === undefined) return;
-    const read = decodeMessage(frame, receiving.profile, receiving.digest);
+    const link = this.#links.get(name);
+    if (link === undefined) return;
+    const { read, key } = decodeWith(frame, link.profile, link.digests);
     if (read.kind === 'ignored') return;
     if (read.kind !== 'ok') {
       const why = read.kind === 'bad' ? `${read.why} at byte ${read.at}` : read.why;
       this.#events.event('failover/bad-message', { name, why });
-      const link = this.#links.get(name);
-      if (link === undefined) return;
       // Specification 1.12: a digest that fails ends the connection, and the reason is told.
-      if (read.kind === 'refused')
+      if (read.kind === 'refused' && link.profile !== 'msft')
         this.#write(link, { kind: 'disconnect', xid: 0, rejectReason: read.rejectReason, message: read.why });
       link.connection.close();
       return;
     }
+    if (key !== undefined && link.digests.length > 1) this.#keepDigest(link, key);
     this.#events.heardTime(read.value.sentAt);
     if (this.#events.isQuarantined(frameFingerprint(frame))) {
       this.#refuseQuarantined(name, read.value);
       return;
     }
+    if (read.value.kind === 'connectack' && read.value.rejectReason === undefined) this.#established(link);
     this.#events.message(name, read.value, frame);
+  }
+
+  #keepDigest(link: Link, key: DigestKey): void {
+    link.digests = [key];
+    this.#digestTrials.delete(link.relationship.name);
+    this.#events.digestFound(link.relationship, key.name);
+  }
+
+  #established(link: Link): void {
+    if (link.isEstablished) return;
+    link.isEstablished = true;
+    link.connect = undefined;
+    link.spare?.close();
+    link.spare = undefined;
   }
 
   /** This very message ended the process before: its updates are rejected, so that the partner is not left waiting. */
@@ -290,8 +426,15 @@ export class Links {
   }
 
   #write(link: Link, message: OutMessage): void {
-    link.connection.write(
-      encodeMessage({ ...message, sentAt: this.#events.now().wallAt } as FailoverMessage, link.profile, link.digest),
-    );
+    if (message.kind === 'connect') link.connect = message;
+    if (message.kind === 'connectack' && message.rejectReason === undefined) this.#established(link);
+    const bytes = this.#encode(link, message);
+    link.connection.write(bytes);
+    if (message.kind === 'connect') link.spare?.write(bytes);
+  }
+
+  #encode(link: Link, message: OutMessage): Uint8Array {
+    const stamped = { ...message, sentAt: this.#events.now().wallAt } as FailoverMessage;
+    return encodeMessage(stamped, link.profile, link.digests[0]);
   }
 }

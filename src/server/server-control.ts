@@ -1,4 +1,5 @@
 /** The running server as `manage` sees it: `Control` over `Server`. */
+import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +9,12 @@ import { parseIp4 } from '../wire/units.ts';
 import { AuditLog } from './audit-log.ts';
 import { type BackupSource, backupPlace, makeBackup } from './backup.ts';
 import type { Control, Upkeep } from './control.ts';
+import { type LeaveHost, leaveForLong } from './leave.ts';
 import { DEFAULT_PARTNER_PORT, type Server } from './server.ts';
 
 export const VERSION = '0.1.0';
+/** From a command to stop to the end: its answer leaves first. */
+const STOP_AFTER_MS = 100;
 /** Between two looks at a relationship that drains. */
 const DRAIN_LOOK_MS = 20;
 
@@ -39,6 +43,11 @@ export function controlOf(server: Server): Control {
       server.input(() => core.changeBindings(server.clock.now(), bindings));
       await server.store.settled();
     },
+    importLeases: async (leases, isTrial) => {
+      const verdicts = server.input(() => core.importLeases(server.clock.now(), leases, isTrial));
+      await server.store.settled();
+      return verdicts;
+    },
     pendingOffers: (scopeId) => core.serving.pendingOffers(scopeId),
     endpointStatus: (name) => core.endpoint(name)?.status(server.clock.now()),
     command: async (name, command) => {
@@ -54,6 +63,11 @@ export function controlOf(server: Server): Control {
       return await channel.acceptInvitation(code, name, port ?? DEFAULT_PARTNER_PORT);
     },
     invite: () => channel.invite(),
+    placeFor: async (host) => {
+      const { partnerAddress } = options;
+      const isOne = parseIp4(partnerAddress) !== undefined && parseIp4(partnerAddress) !== 0;
+      return { address: isOne ? partnerAddress : await sourceAddressFor(host), port: server.doorPort };
+    },
     resolve: async (host) => {
       const literal = parseIp4(host);
       if (literal !== undefined) return [literal];
@@ -105,6 +119,10 @@ function upkeepOf(server: Server): Upkeep {
         isBusy = false;
       }
     },
+    stop: async (isLong) => {
+      if (isLong) await leaveForLong(leaveHost(server));
+      setTimeout(() => server.onStop?.(), STOP_AFTER_MS);
+    },
     clockDoubt: () => server.clock.doubt,
     trustClock: () => server.trustClock(),
     backupPlace: (path) => backupPlace(source, path),
@@ -112,6 +130,17 @@ function upkeepOf(server: Server): Upkeep {
       const identity = makeIdentity();
       return { key: identity.key, adopt: () => server.changeIdentity(identity) };
     },
+  };
+}
+
+function leaveHost(server: Server): LeaveHost {
+  const { core, clock } = server;
+  return {
+    nowMs: () => clock.now().monoMs,
+    endpointNames: () => [...core.endpointNames()],
+    status: (name) => core.endpoint(name)?.status(clock.now()),
+    shutdown: (name) => server.input(() => core.command(clock.now(), name, { kind: 'shutdown' })),
+    settled: () => server.store.settled(),
   };
 }
 
@@ -123,6 +152,23 @@ function ownNames(serverName: string, partnerAddress: string): string[] {
   for (const { address } of addresses.filter((a) => !a.internal)) names.push(address.toLowerCase());
   for (const { address } of addresses.filter((a) => a.internal)) names.push(address.toLowerCase());
   return names;
+}
+
+/** The address that a connection to the host would be made from; undefined where there is no route. Nothing is sent. */
+async function sourceAddressFor(host: string): Promise<string | undefined> {
+  const socket = createSocket('udp4');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.connect(DEFAULT_PARTNER_PORT, host, resolve);
+    });
+    return socket.address().address;
+  } catch {
+    // No route is an answer here; the operation leaves the address open.
+    return undefined;
+  } finally {
+    socket.close();
+  }
 }
 
 /** `host`, `host:port` or an IPv4 address with either. */

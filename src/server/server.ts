@@ -5,34 +5,40 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import type { SnapshotSource } from '../core/bindings/binding.ts';
-import type { Partner, Relationship } from '../core/config/model.ts';
+import type { Partner } from '../core/config/model.ts';
 import { DEFAULT_LIMITS, FOREIGN_LIMITS } from '../core/failover/limits.ts';
 import { encodeRecord } from '../core/pipeline/record-codec.ts';
 import { NOTHING_ENTERS, ServerCore } from '../core/pipeline/server-core.ts';
-import type { Problem } from '../core/problems/problem.ts';
 import type { Ingress } from '../core/serving/serving-types.ts';
-import type { Connection, PartnerAlpn, TlsConnection } from '../net/connection.ts';
+import type { Connection } from '../net/connection.ts';
 import type { PacketIo, ReceivedPacket, ServedInterface } from '../net/packet-io.ts';
 import { openPartnerDoor, type PartnerDoor } from '../net/partner-door.ts';
 import { nodeFileLayer } from '../store/file-layer.ts';
 import { openRevisions } from '../store/revisions.ts';
 import { DEFAULT_STORE_LIMITS } from '../store/store.ts';
 import type { FileLayer, ReplayResult, Store } from '../store/store-types.ts';
-import type { FailoverMessage } from '../wire/failover/messages.ts';
 import type { EpochSec, Ip4 } from '../wire/units.ts';
 import { CopyStopped } from './backup-format.ts';
 import { WallClock } from './clock.ts';
 import { ConfigService } from './config-service.ts';
 import { AGREED_ID_PREFIX, type ConfigChange, type TransactionRecord } from './control.ts';
-import { digestOf } from './digest-keys.ts';
+import { staleDigestRecords } from './found-digests.ts';
 import { type Identity, loadIdentity, storeIdentity } from './identity.ts';
 import { KnownPartners } from './known-partners.ts';
 import { Links } from './links.ts';
 import { makeLog, type ServerLog } from './log.ts';
 import { Outbound } from './outbound.ts';
 import { PartnerChannel } from './partner-channel.ts';
+import {
+  channelHost,
+  expectsGreeting,
+  foreignCallerAt,
+  linkEvents,
+  needsNewLink,
+  type PartnerHandler,
+} from './partner-wiring.ts';
 import { Secrets } from './private-files.ts';
-import { frameFingerprint, packetFingerprint, Quarantine } from './quarantine.ts';
+import { packetFingerprint, Quarantine } from './quarantine.ts';
 import { type Replayed, replayStore } from './replay.ts';
 import { type RestoredMark, removeRestoredMark } from './restored-mark.ts';
 import { ServedInterfaces } from './served-interfaces.ts';
@@ -44,6 +50,8 @@ const TICK_MS = 1000;
 const HEARTBEAT_SEC = 10;
 /** The event loop is never left without looking at the core's deadline for longer. */
 const TIMER_MS_MAX = 1000;
+/** At an orderly stop partners get this long to take what they were sent last. */
+const LAST_WORDS_MS = 2000;
 export const DEFAULT_PARTNER_PORT = 647;
 
 /** Process ends, as sysexits(3) names them. */
@@ -69,12 +77,6 @@ export interface ServerOptions {
   readonly faultPlant?: Uint8Array;
 }
 
-export type PartnerHandler = (
-  partner: Partner,
-  method: string,
-  params: unknown,
-) => Promise<{ kind: 'ok'; value: unknown } | { kind: 'failed'; problem: Problem }>;
-
 export class Server {
   readonly options: ServerOptions;
   readonly log: ServerLog;
@@ -98,6 +100,8 @@ export class Server {
   onTick: (() => void) | undefined;
   onCommunicating: ((relationship: string) => void) | undefined;
   onConfigChanged: (() => void) | undefined;
+  /** An operator wants the process to end. */
+  onStop: (() => void) | undefined;
   readonly #source: SnapshotSource;
   readonly #door: PartnerDoor;
   readonly #interfaces = new ServedInterfaces();
@@ -133,9 +137,9 @@ export class Server {
     this.#door = parts.door;
     this.traces = new Traces(this.clock.now().wallAt);
     this.outbound = new Outbound(parts.io);
-    this.links = new Links(this.#linkEvents());
+    this.links = new Links(linkEvents(this));
     this.links.durableSequence = parts.store.durableSequence;
-    this.channel = new PartnerChannel(this.#channelHost());
+    this.channel = new PartnerChannel(channelHost(this));
     this.configs = new ConfigService(
       parts.revisions,
       parts.revision,
@@ -198,7 +202,9 @@ export class Server {
       identity,
       allowKey: (key) => server?.partnerOf(key) !== undefined,
       allowUnknown: () => server?.channel.isPairingOpen ?? false,
-      allowPlain: () => false,
+      allowPlain: (address) =>
+        server !== undefined && foreignCallerAt(server.configs.present.config, address) !== undefined,
+      expectsGreeting: (address) => server !== undefined && expectsGreeting(server.configs.present.config, address),
       onConnection: (connection) => server?.takeConnection(connection),
       onRefused: (peer, why) => log.event('net/partner-refused', { peer, why }),
     });
@@ -225,12 +231,13 @@ export class Server {
   }
 
   takeConnection(connection: Connection): void {
-    if (connection.alpn === 'twinlease-link/1') this.links.accept(this.partners.identified(connection));
+    if (connection.kind === 'plain') this.links.acceptPlain(connection);
+    else if (connection.alpn === 'twinlease-link/1') this.links.accept(this.partners.identified(connection));
     else if (connection.alpn === 'twinlease-manage/1') {
       // An introduction is bound to the very key that was proved, so the channel gets the connection as it is.
       this.partners.noteUse(connection.peerKey);
       this.channel.accept(connection);
-    } else connection.close();
+    }
   }
 
   /** Durable first; connections that are open go on under the identity that they were made with. */
@@ -304,12 +311,25 @@ export class Server {
     await this.io.close();
     // It gives up at its next chunk, and its caller hears why.
     await this.#copying?.catch(() => undefined);
-    await this.store.settled();
+    await this.#announcePause();
     await this.#unmarking;
     this.links.closeAll();
     this.channel.close();
     await this.#door.close();
     await this.store.close();
+  }
+
+  /**
+   * Partners who know PAUSED hear it, so that they serve everybody at once and not only when they miss us (failover specification
+   * 4.4). dhcpd would keep a state that only its operator ends, and Windows does not know one (2.5, 3.7).
+   */
+  async #announcePause(): Promise<void> {
+    for (const { name, profile } of this.configs.present.config.relationships) {
+      if (profile === 'twinlease' || profile === 'draft') this.core.command(this.clock.now(), name, { kind: 'pause' });
+    }
+    this.store.kick();
+    await this.store.settled();
+    await this.links.ended(LAST_WORDS_MS);
   }
 
   #start(replayed: Pick<Replayed, 'replay' | 'restored' | 'configSha256' | 'isConfigEdited'>): void {
@@ -374,7 +394,7 @@ export class Server {
         fromAddress: received.fromAddress,
         fromPort: received.fromPort,
       };
-      const report = this.#guarded(
+      const report = this.guarded(
         'client-packet',
         () => packetFingerprint(received.bytes),
         () => {
@@ -388,7 +408,7 @@ export class Server {
   }
 
   /** Design, part 2: an assertion that fails while one input is decided ends the process, after its fingerprint is written. */
-  #guarded<T>(what: 'client-packet' | 'partner-message', fingerprint: () => string, run: () => T): T {
+  guarded<T>(what: 'client-packet' | 'partner-message', fingerprint: () => string, run: () => T): T {
     try {
       return run();
     } catch (error) {
@@ -490,10 +510,13 @@ export class Server {
   }
 
   async #enforce(number: number, sha256: Uint8Array, change: ConfigChange): Promise<void> {
-    const before = new Map(this.core.config.relationships.map((one) => [one.name, one.sharedSecretRef]));
+    const before = new Map(this.core.config.relationships.map((one) => [one.name, one]));
     this.input(() => {
       this.#appendConfiguration(number, sha256);
-      this.saveTransactions(change.transactions ?? []);
+      this.saveTransactions([
+        ...(change.transactions ?? []),
+        ...staleDigestRecords(this.transactions, change.config.relationships),
+      ]);
       this.core.reconfigure(this.clock.now(), change.config, {
         given: change.given ?? NOTHING_ENTERS.given,
         forgotten: change.forgotten ?? NOTHING_ENTERS.forgotten,
@@ -501,8 +524,9 @@ export class Server {
         silentScopeIds: change.silentScopeIds ?? NOTHING_ENTERS.silentScopeIds,
       });
     });
-    for (const { name, sharedSecretRef } of change.config.relationships) {
-      if (before.has(name) && before.get(name) !== sharedSecretRef) this.links.renew(name);
+    for (const relationship of change.config.relationships) {
+      const old = before.get(relationship.name);
+      if (old !== undefined && needsNewLink(old, relationship)) this.links.renew(relationship.name);
     }
     await this.store.settled();
     this.#noteInterfaces(this.io.interfaces());
@@ -530,73 +554,6 @@ export class Server {
     for (const name of this.#interfaces.note(interfaces)) this.log.event('net/interface-down', { interface: name });
     const unserved = this.#interfaces.unserved(this.configs.present.config.scopes);
     this.input(() => this.core.unservedScopes(this.clock.now(), unserved));
-  }
-
-  #linkEvents(): ConstructorParameters<typeof Links>[0] {
-    const now = () => this.clock.now();
-    return {
-      now,
-      connected: (name, dialled) => this.input(() => this.core.linkConnected(now(), name, dialled)),
-      failed: (name, why) => this.input(() => this.core.linkFailed(now(), name, why)),
-      closed: (name, why) => this.input(() => this.core.linkClosed(now(), name, why)),
-      message: (name, message, frame) => this.#takeMessage(name, message, frame),
-      relationshipOf: (name) => this.relationship(name),
-      digestOf: (relationship) =>
-        digestOf(relationship, this.secrets, () =>
-          this.log.event('failover/digest-failed', {
-            name: relationship.name,
-            why: 'its shared secret is missing from identity/secrets.json here; set it again',
-          }),
-        ),
-      dial: async (relationship) => {
-        const partner = this.partnerOf(relationship.partnerKey);
-        if (partner === undefined) throw new Error(`the partner of ${relationship.name} was never introduced`);
-        return await this.#dialTls(partner.host, partner.port, 'twinlease-link/1', partner.key);
-      },
-      isQuarantined: (fingerprint) => this.quarantine.has(fingerprint),
-      heardTime: (at: EpochSec) => this.clock.hearPartner(at),
-      event: (code, slots) => this.log.event(code, slots),
-    };
-  }
-
-  #takeMessage(name: string, message: FailoverMessage, frame: Uint8Array): void {
-    this.#guarded(
-      'partner-message',
-      () => frameFingerprint(frame),
-      () => this.core.linkMessage(this.clock.now(), name, message),
-    );
-    this.afterInput();
-  }
-
-  #channelHost(): ConstructorParameters<typeof PartnerChannel>[0] {
-    return {
-      dial: ({ host, port, expectKey }) => this.#dialTls(host, port, 'twinlease-manage/1', expectKey),
-      partnerOf: (key) => this.partnerOf(key),
-      handle: async (partner, method, params) =>
-        this.onPartnerCall === undefined
-          ? { kind: 'failed', problem: { code: 'server/starting', slots: {} } }
-          : await this.onPartnerCall(partner, method, params),
-      nowSec: () => this.clock.now().wallAt,
-      ownKey: () => this.identity.key,
-      serverName: this.options.name,
-      doorPort: () => this.#door.port,
-      adopt: (partner) => this.partners.adopt(partner),
-      event: (code, slots) => this.log.event(code, slots),
-    };
-  }
-
-  #dialTls(host: string, port: number, alpn: PartnerAlpn, expectKey: string): Promise<TlsConnection> {
-    return this.partners.dial({ host, port, alpn, expectKey, identity: this.identity, ...this.#localAddress() });
-  }
-
-  /** The partner sees the address at which it can reach us in turn. */
-  #localAddress(): { localAddress?: string } {
-    const { partnerAddress } = this.options;
-    return partnerAddress === '0.0.0.0' || partnerAddress === '::' ? {} : { localAddress: partnerAddress };
-  }
-
-  relationship(name: string): Relationship | undefined {
-    return this.configs.present.config.relationships.find((relationship) => relationship.name === name);
   }
 }
 

@@ -118,6 +118,11 @@ export class Cable {
     }
   }
 
+  /** The present connections break; new ones can be made. */
+  reset(): void {
+    for (const connection of [...this.#connections]) this.#break(connection);
+  }
+
   /** Opens a connection from `side`; exactly one of the answers comes, later. */
   dial(side: Side, answer: { connected(socket: Socket): void; failed(why: string): void }): void {
     this.schedule.after(this.#latency(), () => {
@@ -134,6 +139,23 @@ export class Cable {
       this.#connections.push(connection);
       there.accept(connection.sockets[otherSide(side)]);
       this.schedule.after(this.#latency(), () => answer.connected(connection.sockets[side]));
+    });
+  }
+
+  /**
+   * One call of the management channel: `deliver` runs at the other end and answers false when nobody listens there; its reply may be
+   * lost on the way back. `failed` says that the partner cannot be reached; on a silent way nobody says anything.
+   */
+  call(from: Side, deliver: (reply: (run: () => void) => void) => boolean, failed: () => void): void {
+    const there = otherSide(from);
+    this.schedule.after(this.#latency(), () => {
+      if (this.#isSilent(from) || this.#listeners[there]?.presence === 'gone') return;
+      const isThere = this.#cut !== 'closed' && this.#listeners[there]?.presence === 'listening';
+      const reply = (run: () => void): void => {
+        if (this.#cut === 'closed' || this.#isSilent(there)) return;
+        this.schedule.after(this.#latency(), run);
+      };
+      if (!isThere || !deliver(reply)) this.schedule.after(this.#latency(), failed);
     });
   }
 

@@ -1,19 +1,20 @@
 /**
- * A DHCP client with the habits of real ones (RFC 2131 4.4): it asks and repeats itself with growing waits, renews with the
- * server that granted, rebinds with anyone, comes back from a reboot with its old address, gives an address back, finds it in
- * use, or goes without a word. It counts a lease from the moment it sent the first REQUEST that was answered.
+ * A DHCP client with the habits of real ones (RFC 2131 4.4): it asks and repeats itself with growing waits, renews with the server that
+ * granted, rebinds with anyone, comes back from a reboot with its old address, perhaps in another network, gives an address back,
+ * finds it in use, or goes without a word. It counts a lease from the moment it sent the first REQUEST that was answered.
  */
 import { type DhcpPacket, MESSAGE_TYPES, type MessageType } from '../wire/dhcp/packet.ts';
 import { encodeDhcpPacket } from '../wire/dhcp/packet-codec.ts';
 import { type Ip4, ip4 } from '../wire/units.ts';
-import { hardwareOf, type Lan } from './lan.ts';
+import type { ClientPlan, Habits } from './habits.ts';
 import type { Random } from './random.ts';
 import type { Schedule } from './schedule.ts';
-import { relayAddressOf } from './setting.ts';
-import type { Side } from './sides.ts';
+import { FIRST_HOST, hardwareOf, relayAddressOf, scopeIdOf, scopeIndexOf, serverAddressOf } from './setting.ts';
+import { SIDES, type Side } from './sides.ts';
 
 const RETRY_MS_FIRST = 4000;
 const RETRY_MS_MAX = 64_000;
+const IMPATIENT_MS = 1000;
 const REQUEST_TRIES = 3;
 const REBOOT_TRIES = 3;
 /** RFC 2131 4.4.5 has 60 s; leases of a short MCLT need less. */
@@ -22,7 +23,16 @@ const COLLECT_MS = 300;
 const AFTER_DECLINE_MS = 10_000;
 const AFTER_RELEASE_MS = 1000;
 const AFTER_NAK_MS = 500;
+/** A lawless client goes on with an address for so long after its end. */
+const OVERSTAY_MS = 30_000;
+const OVERSTAY_RETRY_MS = 10_000;
+const LAWLESS_SPAN = 64;
+const INFINITE_SEC = 0xffffffff;
+/** A lease without end runs for longer than any simulated run. */
+const FOR_EVER_MS = 1e12;
 const PACKET_BYTES = { bytesMax: 1400, bytesMin: 300 };
+const NO_ADDRESS = ip4(0);
+const NO_BYTES = new Uint8Array();
 
 export interface Lease {
   readonly address: Ip4;
@@ -43,37 +53,44 @@ export interface ClientWatch {
   letsGo(client: Client, address: Ip4, why: string): void;
 }
 
-export interface ClientParts {
-  readonly index: number;
-  readonly scopeIndex: number;
+export interface ClientSend {
+  broadcast(scope: number, bytes: Uint8Array, isAsked: boolean): void;
+  unicast(scope: number, to: Ip4, from: Ip4, bytes: Uint8Array): void;
+}
+
+export interface ClientParts extends ClientPlan {
+  readonly scopes: number;
   readonly schedule: Schedule;
   readonly random: Random;
-  readonly lan: Lan;
-  readonly watch: ClientWatch;
+  readonly send: ClientSend;
+  readonly watchOf: (scope: number) => ClientWatch;
   readonly stayMeanSec: number;
   readonly declinePercent: number;
 }
 
 type Phase = 'off' | 'selecting' | 'requesting' | 'rebooting' | 'bound' | 'renewing' | 'rebinding';
 
-interface Habits {
-  readonly clientId: Uint8Array | undefined;
-  /** Many clients always send `secs` 0. */
-  readonly countsSecs: boolean;
-  /** Waits for several offers and takes any. */
-  readonly collects: boolean;
-  readonly leaseAskedSec: number | undefined;
+interface Asked {
+  readonly requested?: Ip4;
+  readonly serverId?: Ip4;
+  readonly ciaddr?: Ip4;
 }
 
 export class Client {
+  /** Who it is: machines with one identity share it. */
   readonly index: number;
-  readonly scopeIndex: number;
+  /** Other machines with its hardware address. */
+  readonly twins: Client[] = [];
+  /** The network that it is in. */
+  scopeIndex: number;
   lease: Lease | undefined;
   phase: Phase = 'off';
   /** When it began to ask for an address; undefined when it does not. */
   askingSinceMs: number | undefined;
   readonly #parts: ClientParts;
   readonly #habits: Habits;
+  readonly #hardware: Uint8Array;
+  readonly #clock: number;
   #lastAddress: Ip4 | undefined;
   #xid = 0;
   #sentMs = 0;
@@ -87,14 +104,10 @@ export class Client {
   constructor(parts: ClientParts) {
     this.#parts = parts;
     this.index = parts.index;
-    this.scopeIndex = parts.scopeIndex;
-    const { random } = parts;
-    this.#habits = {
-      clientId: random.chance(60) ? Uint8Array.of(1, ...hardwareOf(parts.index)) : undefined,
-      countsSecs: random.chance(60),
-      collects: random.chance(30),
-      leaseAskedSec: random.chance(15) ? random.between(30, 2000) : undefined,
-    };
+    this.scopeIndex = parts.scope;
+    this.#habits = parts.habits;
+    this.#hardware = hardwareOf(parts.hardware);
+    this.#clock = 1 + parts.habits.driftPpm / 1_000_000;
   }
 
   get name(): string {
@@ -105,10 +118,18 @@ export class Client {
     return this.lease !== undefined && this.lease.untilMs > this.#nowMs;
   }
 
+  /** It counts neither for answers in time nor for order: BOOTP has no lease, and the lawless ask for what is not theirs. */
+  get isOrderly(): boolean {
+    return !this.#habits.speaksBootp && !this.#habits.isLawless;
+  }
+
   /** Switched on: with an old address it asks for that one. */
   start(): void {
     if (this.phase !== 'off' || this.#isStopped) return;
-    if (this.#lastAddress !== undefined && this.#parts.random.chance(70)) this.#reboot();
+    const { random, scopes } = this.#parts;
+    if (scopes > 1 && random.chance(this.#habits.movePercent)) this.scopeIndex = random.below(scopes);
+    if (this.#habits.speaksBootp) this.#bootp();
+    else if (this.#lastAddress !== undefined && random.chance(70)) this.#reboot();
     else this.#discover();
   }
 
@@ -124,7 +145,8 @@ export class Client {
   receive(packet: DhcpPacket, side: Side): void {
     if (packet.xid !== this.#xid || this.phase === 'off' || this.phase === 'bound') return;
     const type = packet.options.get(53)?.[0];
-    if (type === MESSAGE_TYPES.offer) this.#onOffer(packet);
+    if (type === undefined) this.#onBootReply(packet, side);
+    else if (type === MESSAGE_TYPES.offer) this.#onOffer(packet);
     else if (this.phase === 'selecting') return;
     else if (type === MESSAGE_TYPES.ack) this.#onAck(packet, side);
     else if (type === MESSAGE_TYPES.nak) this.#onNak();
@@ -134,9 +156,14 @@ export class Client {
     return this.#parts.schedule.nowMs;
   }
 
+  get #watch(): ClientWatch {
+    return this.#parts.watchOf(this.scopeIndex);
+  }
+
+  /** By its own clock. */
   #wake(inMs: number, run: () => void): void {
     const timer = ++this.#timer;
-    this.#parts.schedule.after(inMs, () => {
+    this.#parts.schedule.after(inMs * this.#clock, () => {
       if (timer === this.#timer) run();
     });
   }
@@ -167,7 +194,15 @@ export class Client {
   }
 
   #choose(): void {
-    this.#chosen = this.#parts.random.pick(this.#offers);
+    const { random } = this.#parts;
+    const isMadeUp = this.#habits.isLawless && random.chance(20);
+    this.#request(isMadeUp ? this.#neverOffered() : random.pick(this.#offers));
+  }
+
+  #request(chosen: { readonly address: Ip4; readonly serverId: Ip4 }): void {
+    // Who asks for another address has done with the one of before, whether the answer arrives or not.
+    if (this.lease !== undefined && this.lease.address !== chosen.address) this.#letGo('it asks for another');
+    this.#chosen = chosen;
     this.phase = 'requesting';
     this.#newExchange();
     this.#repeatRequest();
@@ -199,6 +234,26 @@ export class Client {
     this.#wake(this.#retryMs(), () => this.#repeatReboot());
   }
 
+  #bootp(): void {
+    this.phase = 'requesting';
+    this.#newExchange();
+    this.#repeatBootp();
+  }
+
+  #repeatBootp(): void {
+    this.#broadcast('bootp', 'bootp', {});
+    this.#wake(this.#retryMs(), () => this.#repeatBootp());
+  }
+
+  /** Asks again when it boots again; what it has never ends. */
+  #onBootReply(packet: DhcpPacket, side: Side): void {
+    if (packet.yiaddr === 0 || !this.#habits.speaksBootp) return;
+    const untilMs = this.#nowMs + FOR_EVER_MS;
+    const times = { startedMs: this.#sentMs, untilMs, t1Ms: untilMs, t2Ms: untilMs };
+    this.#take({ address: packet.yiaddr, serverId: packet.siaddr, side, ...times }, this.#nowMs - this.#sentMs);
+    this.#planLife();
+  }
+
   // --- keeping it
 
   #renew(): void {
@@ -213,7 +268,7 @@ export class Client {
       this.#rebind();
       return;
     }
-    this.#send('request', 'renewing', { ciaddr: lease.address }, lease.serverId);
+    this.#unicast('request', 'renewing', { ciaddr: lease.address }, lease.serverId);
     this.#wake(waitUntil(this.#nowMs, lease.t2Ms), () => this.#repeatRenew());
   }
 
@@ -234,6 +289,11 @@ export class Client {
   }
 
   #expire(): void {
+    if (this.#habits.isLawless && this.#nowMs < this.lease!.untilMs + OVERSTAY_MS) {
+      this.#broadcast('request', 'rebinding', { ciaddr: this.lease!.address });
+      this.#wake(OVERSTAY_RETRY_MS, () => this.#expire());
+      return;
+    }
     this.#letGo('its lease ended');
     this.#discover();
   }
@@ -242,11 +302,9 @@ export class Client {
     const grantedSec = numberOption(packet, 51);
     const serverId = addressOption(packet, 54);
     if (grantedSec === undefined || serverId === undefined || packet.yiaddr === 0) return;
-    const before = this.lease;
-    if (before !== undefined && before.address !== packet.yiaddr) this.#letGo('it has another now');
     const startedMs = this.#sentMs;
-    const atSec = (sec: number): number => startedMs + sec * 1000;
-    this.lease = {
+    const atSec = (sec: number): number => startedMs + (sec === INFINITE_SEC ? FOR_EVER_MS : sec * 1000);
+    const lease: Lease = {
       address: packet.yiaddr,
       serverId,
       side,
@@ -255,18 +313,25 @@ export class Client {
       t1Ms: atSec(numberOption(packet, 58) ?? grantedSec / 2),
       t2Ms: atSec(numberOption(packet, 59) ?? (grantedSec * 7) / 8),
     };
-    this.#lastAddress = packet.yiaddr;
     const isNew = this.phase !== 'renewing' && this.phase !== 'rebinding';
-    this.phase = 'bound';
-    const waitedMs = this.askingSinceMs === undefined ? undefined : this.#nowMs - this.askingSinceMs;
-    this.askingSinceMs = undefined;
-    this.#parts.watch.holds(this, this.lease, waitedMs);
+    this.#take(lease, this.askingSinceMs === undefined ? undefined : this.#nowMs - this.askingSinceMs);
     if (isNew && this.#parts.random.chance(this.#parts.declinePercent)) {
       this.#decline();
       return;
     }
     if (isNew) this.#planLife();
-    this.#wake(this.lease.t1Ms - this.#nowMs, () => this.#renew());
+    this.#wake((lease.t1Ms - this.#nowMs) / this.#clock, () => this.#renew());
+  }
+
+  #take(lease: Lease, waitedMs: number | undefined): void {
+    const before = this.lease;
+    if (before !== undefined && before.address !== lease.address) this.#letGo('it has another now');
+    this.lease = lease;
+    this.#lastAddress = lease.address;
+    this.phase = 'bound';
+    this.#timer++;
+    this.askingSinceMs = undefined;
+    this.#watch.holds(this, lease, waitedMs);
   }
 
   #onNak(): void {
@@ -281,10 +346,12 @@ export class Client {
   #planLife(): void {
     const life = ++this.#life;
     const { random, schedule, stayMeanSec } = this.#parts;
+    if (random.chance(this.#habits.informPercent)) this.#inform();
     schedule.after(random.gap(stayMeanSec * 1000), () => {
       if (life !== this.#life || this.lease === undefined || this.#isStopped) return;
+      if (this.#habits.isLawless) this.#interfere();
       const dice = random.below(100);
-      if (dice < 45) this.#switchOff(random.gap(20_000));
+      if (dice < 45 || this.#habits.speaksBootp) this.#switchOff(random.gap(20_000));
       else if (dice < 75) this.#release();
       else this.#switchOff(random.gap(stayMeanSec * 1000));
     });
@@ -302,7 +369,7 @@ export class Client {
   #release(): void {
     const { address, serverId } = this.lease!;
     this.#newExchange();
-    this.#send('release', 'release', { ciaddr: address, serverIdOption: serverId }, serverId);
+    this.#unicast('release', 'release', { ciaddr: address, serverId }, serverId);
     this.#letGo('it gave it back');
     // Longer than a packet may be late: a RELEASE that overtakes nothing cannot end the lease after it.
     this.#switchOff(AFTER_RELEASE_MS + this.#parts.random.gap(60_000));
@@ -318,11 +385,31 @@ export class Client {
     this.#wake(AFTER_DECLINE_MS, () => this.#discover());
   }
 
+  #inform(): void {
+    this.#newExchange();
+    this.#broadcast('inform', 'inform', { ciaddr: this.lease!.address });
+  }
+
+  /** Gives back and declines what may be another's. */
+  #interfere(): void {
+    const { address, serverId } = this.#neverOffered();
+    if (address === this.lease?.address) return;
+    this.#newExchange();
+    this.#unicast('release', 'release of what is not its own', { ciaddr: address, serverId }, serverId);
+    this.#broadcast('decline', 'decline of what is not its own', { requested: address, serverId });
+  }
+
+  #neverOffered(): { readonly address: Ip4; readonly serverId: Ip4 } {
+    const { random } = this.#parts;
+    const address = ip4(scopeIdOf(this.scopeIndex) + FIRST_HOST + random.below(LAWLESS_SPAN));
+    return { address, serverId: serverAddressOf(random.pick(SIDES)) };
+  }
+
   #letGo(why: string): void {
     const { lease } = this;
     if (lease === undefined) return;
     this.lease = undefined;
-    this.#parts.watch.letsGo(this, lease.address, why);
+    this.#parts.watchOf(scopeIndexOf(lease.address)).letsGo(this, lease.address, why);
   }
 
   // --- packets
@@ -334,53 +421,53 @@ export class Client {
   }
 
   #retryMs(): number {
+    if (this.#habits.isImpatient) return IMPATIENT_MS;
     const waitMs = Math.min(RETRY_MS_FIRST * 2 ** (this.#tries - 1), RETRY_MS_MAX);
     return waitMs + this.#parts.random.between(-1000, 1000);
   }
 
-  #broadcast(type: MessageType, how: string, what: { requested?: Ip4; serverId?: Ip4; ciaddr?: Ip4 }): void {
+  #broadcast(type: MessageType | 'bootp', how: string, what: Asked): void {
     this.#tries++;
-    this.#parts.watch.sends(this, type, how);
+    if (type !== 'bootp') this.#watch.sends(this, type, how);
     const { scopeIndex } = this;
-    const giaddr = scopeIndex > 0 ? relayAddressOf(scopeIndex) : ip4(0);
-    const { serverId, ...rest } = what;
-    this.#parts.lan.broadcast(
-      scopeIndex,
-      this.#packet(type, { ...rest, ...(serverId && { serverIdOption: serverId }), giaddr }),
-    );
+    const giaddr = scopeIndex > 0 ? relayAddressOf(scopeIndex) : NO_ADDRESS;
+    this.#parts.send.broadcast(scopeIndex, this.#packet(type, what, giaddr), type === 'discover');
   }
 
-  #send(type: MessageType, how: string, what: { ciaddr: Ip4; serverIdOption?: Ip4 }, to: Ip4): void {
+  #unicast(type: MessageType, how: string, what: Asked & { readonly ciaddr: Ip4 }, to: Ip4): void {
     this.#tries++;
-    this.#parts.watch.sends(this, type, how);
-    this.#parts.lan.unicast(to, what.ciaddr, this.#packet(type, what));
+    this.#watch.sends(this, type, how);
+    this.#parts.send.unicast(this.scopeIndex, to, what.ciaddr, this.#packet(type, what, NO_ADDRESS));
   }
 
-  #packet(type: MessageType, what: { requested?: Ip4; serverIdOption?: Ip4; ciaddr?: Ip4; giaddr?: Ip4 }): Uint8Array {
+  #packet(type: MessageType | 'bootp', what: Asked, giaddr: Ip4): Uint8Array {
     const { clientId, countsSecs, leaseAskedSec } = this.#habits;
-    const options = new Map<number, Uint8Array>([[53, Uint8Array.of(MESSAGE_TYPES[type])]]);
-    if (clientId !== undefined) options.set(61, clientId);
-    if (what.requested !== undefined) options.set(50, octetsOf(what.requested));
-    if (what.serverIdOption !== undefined) options.set(54, octetsOf(what.serverIdOption));
-    if (leaseAskedSec !== undefined && (type === 'discover' || type === 'request'))
-      options.set(51, octetsOf(leaseAskedSec));
+    const options = new Map<number, Uint8Array>();
+    if (type !== 'bootp') {
+      options.set(53, Uint8Array.of(MESSAGE_TYPES[type]));
+      if (clientId !== undefined) options.set(61, clientId);
+      if (what.requested !== undefined) options.set(50, octetsOf(what.requested));
+      if (what.serverId !== undefined) options.set(54, octetsOf(what.serverId));
+      if (leaseAskedSec !== undefined && (type === 'discover' || type === 'request'))
+        options.set(51, octetsOf(leaseAskedSec));
+    }
     const sinceMs = this.askingSinceMs ?? this.#sentMs;
     return encodeDhcpPacket(
       {
         op: 1,
         htype: 1,
         hlen: 6,
-        hops: what.giaddr ? 1 : 0,
+        hops: giaddr === 0 ? 0 : 1,
         xid: this.#xid,
         secs: countsSecs ? Math.min(Math.floor((this.#nowMs - sinceMs) / 1000), 0xffff) : 0,
         flags: 0,
-        ciaddr: what.ciaddr ?? ip4(0),
-        yiaddr: ip4(0),
-        siaddr: ip4(0),
-        giaddr: what.giaddr ?? ip4(0),
-        chaddr: hardwareOf(this.index),
-        sname: new Uint8Array(),
-        file: new Uint8Array(),
+        ciaddr: what.ciaddr ?? NO_ADDRESS,
+        yiaddr: NO_ADDRESS,
+        siaddr: NO_ADDRESS,
+        giaddr,
+        chaddr: this.#hardware,
+        sname: NO_BYTES,
+        file: NO_BYTES,
         hasCookie: true,
         options,
       },

@@ -15,9 +15,19 @@ export function shortTime(at: EpochSec | undefined): string {
   return at === 0 ? '0' : String(at - START_AT);
 }
 
+/** The number of the client with this htype and hardware address. */
+export function clientNumberOf(hardware: Uint8Array | undefined): number | undefined {
+  return hardware === undefined || hardware.length < 7 ? undefined : hardware[5]! * 256 + hardware[6]!;
+}
+
+/** Who has the binding: machines with one identity are one client, and an identifier counts before a hardware address. */
+export function identityOf({ clientId, hardware }: Pick<Binding, 'clientId' | 'hardware'>): number | undefined {
+  return clientNumberOf(clientId ?? hardware);
+}
+
 export function clientOf(hardware: Uint8Array | undefined): string {
-  if (hardware === undefined || hardware.length < 7) return 'nobody';
-  return `c${hardware[5]! * 256 + hardware[6]!}`;
+  const number = clientNumberOf(hardware);
+  return number === undefined ? 'nobody' : `c${number}`;
 }
 
 export function describeBinding(binding: Binding | undefined): string {

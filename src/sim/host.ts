@@ -1,156 +1,171 @@
 /**
- * One machine of the pair: its disk, its configuration revisions, its clocks, and the process that runs on it or does not. What a
- * start does is what the shell does (`server/replay.ts`).
+ * One machine: its disk, its configuration revisions, its clocks, and the process that runs on it or does not. What a start does is
+ * what the shell does (`server/replay.ts`).
  */
 import type { Config } from '../core/config/model.ts';
-import { decodeRecord } from '../core/pipeline/record-codec.ts';
 import type { Entering } from '../core/pipeline/server-core.ts';
-import type { Ingress, ReplyPlan } from '../core/serving/serving-types.ts';
+import type { Ingress } from '../core/serving/serving-types.ts';
 import type { ServerState } from '../wire/failover/messages.ts';
-import type { EpochSec, Ip4, MonoMs, Now } from '../wire/units.ts';
-import type { Cable, Listener } from './cable.ts';
+import type { Ip4, Now } from '../wire/units.ts';
+import type { Listener } from './cable.ts';
+import { ChangeRunner } from './change-runner.ts';
+import { MachineClock } from './clock.ts';
 import { Disk, type StoreCopy } from './disk.ts';
-import { type ProcessWatch, RELATIONSHIP, type SavedBinding, ServerProcess } from './process.ts';
+import { Life, type Step } from './life.ts';
+import { type SavedBinding, ServerProcess } from './process.ts';
 import type { Random } from './random.ts';
 import type { Schedule } from './schedule.ts';
-import type { Side } from './sides.ts';
+import { serverAddressOf } from './setting.ts';
+import type { HostName, Side } from './sides.ts';
+import type { Pair } from './world.ts';
 
-/** The wall clock at the beginning of a run: past 2038, so that sign errors would show. */
-export const START_AT = 2_200_000_000;
+export { START_AT } from './clock.ts';
 
 export interface HostParts {
-  readonly side: Side;
+  readonly name: HostName;
   readonly schedule: Schedule;
   readonly random: Random;
-  readonly cable: Cable;
-  readonly watch: ProcessWatch;
-  readonly serverAddress: Ip4;
-  readonly toClient: (side: Side, reply: ReplyPlan) => void;
   readonly config: Config;
   readonly skewMs: number;
+  readonly driftPpm: number;
   readonly commitMs: number;
+  /** The relationships that the server can be in, and its side in each. */
+  readonly places: () => readonly { readonly pair: Pair; readonly side: Side }[];
+  /** The process ends by itself, because it cannot go on. */
+  readonly fell: (why: string) => void;
 }
 
+/** What a planned crash waits for. */
+export type StepWatch = (what: Step) => void;
+
 export class Host {
-  readonly side: Side;
+  readonly name: HostName;
   readonly disk: Disk;
+  readonly clock: MachineClock;
   readonly copies: StoreCopy[] = [];
-  process: ServerProcess | undefined;
-  /** What the last process had appended, for who must know what may be on the disk of a server that is down. */
+  life: Life | undefined;
+  changes: ChangeRunner | undefined;
+  /** What the last process had appended. */
   left: ReadonlyMap<Ip4, SavedBinding> | undefined;
+  /** The durable states of its relationships when it ended. */
+  leftStates: ReadonlyMap<string, ServerState> = new Map();
   /** No process, and its machine does not answer at all. */
   hasVanished = false;
+  onStep: StepWatch | undefined;
   readonly #parts: HostParts;
   readonly #revisions: Config[] = [];
-  readonly #monoBaseMs: number;
   #isFirstStart = true;
 
   constructor(parts: HostParts) {
     this.#parts = parts;
-    this.side = parts.side;
-    this.disk = new Disk(parts.schedule, parts.random, parts.commitMs);
-    this.#monoBaseMs = parts.random.below(1_000_000);
+    const { schedule, random } = parts;
+    this.name = parts.name;
+    this.disk = new Disk(schedule, random, parts.commitMs);
+    this.clock = new MachineClock(() => schedule.nowMs, random.below(1_000_000), parts.skewMs, parts.driftPpm);
     this.#revisions.push(parts.config);
-    const isListening = (): boolean => this.process !== undefined;
+  }
+
+  /** Makes it reachable; after all pairs are made. */
+  connect(): void {
+    const isListening = (): boolean => this.life !== undefined;
     const hasVanished = (): boolean => this.hasVanished;
-    const listener: Listener = {
-      get presence() {
-        return isListening() ? 'listening' : hasVanished() ? 'gone' : 'refusing';
-      },
-      accept: (socket) => this.process?.accept(socket),
-    };
-    parts.cable.listen(this.side, listener);
+    for (const { pair, side } of this.#parts.places()) {
+      const listener: Listener = {
+        get presence() {
+          return isListening() ? 'listening' : hasVanished() ? 'gone' : 'refusing';
+        },
+        accept: (socket) => pair.seats[side].process?.accept(socket),
+      };
+      pair.cable.listen(side, listener);
+    }
   }
 
   now(): Now {
-    const trueMs = this.#parts.schedule.nowMs;
-    return {
-      monoMs: (trueMs + this.#monoBaseMs) as MonoMs,
-      wallAt: (START_AT + Math.floor((trueMs + this.#parts.skewMs) / 1000)) as EpochSec,
-    };
+    return this.clock.now();
   }
 
   get isUp(): boolean {
-    return this.process !== undefined;
-  }
-
-  state(): ServerState | 'standalone' | 'down' {
-    return this.process?.state() ?? 'down';
+    return this.life !== undefined;
   }
 
   /** The configuration that a process has or would have. */
   get config(): Config {
-    return this.#revisions[this.#durableRevision() - 1]!;
+    return this.life?.core.config ?? this.#revisions.at(-1)!;
   }
 
   start(): void {
-    if (this.process !== undefined) return;
-    const number = this.#durableRevision();
-    this.#revisions.length = number;
+    if (this.life !== undefined) return;
+    const { schedule, random } = this.#parts;
+    const places = this.#parts.places();
     const isLostStore = this.disk.isNew && !this.#isFirstStart;
     this.#isFirstStart = false;
-    const { side, schedule, cable, watch, serverAddress, random } = this.#parts;
-    if (this.hasVanished) cable.comeBack(side);
+    if (this.hasVanished) for (const { pair, side } of places) pair.cable.comeBack(side);
     this.hasVanished = false;
-    this.process = new ServerProcess({
-      side,
+    const life = new Life({
+      name: this.name,
       schedule,
       disk: this.disk,
-      cable,
-      watch,
-      toClient: (reply) => this.#parts.toClient(side, reply),
-      now: () => this.now(),
-      serverAddress,
-      configNumber: number,
-      config: this.#revisions[number - 1]!,
+      clock: this.clock,
+      serverAddress: serverAddressOf(this.name),
+      revisions: this.#revisions,
       isLostStore,
       seed: random.below(0x7fffffff),
+      processes: (made) => places.map(({ pair, side }) => makeProcess(made, pair, side)),
+      ends: (why) => {
+        // The core may be in the middle of a step: the process ends as soon as it is out of it.
+        schedule.after(0, () => {
+          if (this.life === life) this.#parts.fell(why);
+        });
+      },
+      step: (what) => this.onStep?.(what),
+    });
+    this.#revisions.length = life.configNumber;
+    this.life = life;
+    this.changes = new ChangeRunner(life, places, (config, entering, transactions) => {
+      this.reconfigure(config, entering, transactions);
     });
   }
 
   /** The process ends without a word; `vanished`: the whole machine. */
   stop(how: 'died' | 'vanished'): void {
-    if (this.process === undefined) return;
-    this.process.kill();
-    this.left = this.process.saved;
-    this.process = undefined;
+    const { life } = this;
+    if (life === undefined) return;
+    life.kill();
+    this.left = life.saved;
+    this.life = undefined;
+    this.changes = undefined;
+    this.onStep = undefined;
     this.hasVanished = how === 'vanished';
     this.disk.crash();
-    this.#parts.cable.leave(this.side, how);
+    this.leftStates = new Map(
+      life.processes.flatMap(({ relationship, savedState }) =>
+        savedState === undefined ? [] : [[relationship, savedState.record.state]],
+      ),
+    );
+    for (const { pair, side } of this.#parts.places()) pair.cable.leave(side, how);
   }
 
-  receive(ingress: Ingress, bytes: Uint8Array): void {
-    this.process?.packet(ingress, bytes);
+  receive(pair: Pair, side: Side, ingress: Ingress, bytes: Uint8Array): void {
+    const process = pair.seats[side].process;
+    if (process !== undefined) this.life?.packet(process, ingress, bytes);
   }
 
   /** A new revision: its file is durable first, its record with what it changes. */
-  reconfigure(config: Config, entering: Entering): void {
-    if (this.process === undefined) return;
+  reconfigure(config: Config, entering: Entering, transactions: readonly Uint8Array[] = []): void {
+    if (this.life === undefined) return;
     this.#revisions.push(config);
-    this.process.reconfigure(this.#revisions.length, config, entering);
+    this.life.reconfigure(this.#revisions.length, config, entering, transactions);
   }
+}
 
-  /** PARTNER-DOWN in the durable record, or in force. */
-  isPartnerDown(): boolean {
-    if (this.process !== undefined) return this.process.status()?.state === 'partner-down';
-    let state: ServerState | undefined;
-    this.disk.replay((bytes) => {
-      const read = decodeRecord(bytes);
-      if (read.kind === 'ok' && read.value.kind === 'relationship') state = read.value.record.state;
-    });
-    return state === 'partner-down';
-  }
-
-  isCommunicating(): boolean {
-    return this.process?.core.endpoint(RELATIONSHIP)?.status(this.now()).isCommunicating ?? false;
-  }
-
-  #durableRevision(): number {
-    let number: number | undefined;
-    this.disk.replay((bytes) => {
-      const read = decodeRecord(bytes);
-      if (read.kind === 'ok' && read.value.kind === 'configuration') number = read.value.number;
-    });
-    return number ?? this.#revisions.length;
-  }
+function makeProcess(life: Life, pair: Pair, side: Side): ServerProcess {
+  return new ServerProcess({
+    life,
+    relationship: pair.name,
+    side,
+    cable: pair.cable,
+    watch: pair.checker,
+    toClient: (reply) => pair.toClient(side, reply),
+    holds: (address) => pair.holds(address),
+  });
 }

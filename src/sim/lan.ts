@@ -1,106 +1,154 @@
 /**
- * The way between clients and servers: the servers' own wire for the first scope, a relay for each of the others. Packets are
- * late, lost and doubled by chance; a server can be cut off from all clients.
+ * The way between clients and servers: the servers' own wire for the first scope, a relay for each of the others. Packets are late,
+ * lost, doubled and overtaken by chance; a server can be cut off from all clients, in one direction or in both.
  */
 import type { Ingress, ReplyPlan } from '../core/serving/serving-types.ts';
 import type { DhcpPacket } from '../wire/dhcp/packet.ts';
 import { decodeDhcpPacket } from '../wire/dhcp/packet-codec.ts';
 import { type Ip4, ip4 } from '../wire/units.ts';
+import type { FaultCounts } from './fault-counts.ts';
 import type { Random } from './random.ts';
 import type { Schedule } from './schedule.ts';
-import { relayAddressOf, SERVER_PREFIX_LENGTH, serverAddressOf } from './setting.ts';
-import { SIDES, type Side } from './sides.ts';
+import { clientIndexOf, relayAddressOf, SERVER_PREFIX_LENGTH, serverAddressOf } from './setting.ts';
+import { type HostName, SIDES, type Side } from './sides.ts';
+import type { Pair } from './world.ts';
+
+export { clientIndexOf, hardwareOf } from './setting.ts';
 
 const BROADCAST = ip4(0xffffffff);
 const LATE_MS_MAX = 40;
+/** What a late packet may be overtaken by; clients that gave an address back wait for longer than this. */
+const VERY_LATE_MS_MAX = 900;
 const SERVER_PORT = 67;
 const CLIENT_PORT = 68;
 
-/** What became of one broadcast, for the checker. */
+/** What became of one DISCOVER, for the checker. */
 export interface Ask {
   readonly reached: Set<Side>;
   readonly doubled: boolean;
 }
 
 export interface LanEnds {
-  toServer(side: Side, ingress: Ingress, bytes: Uint8Array, ask: Ask | undefined): void;
-  toClient(index: number, packet: DhcpPacket, side: Side): void;
+  toServer(pair: Pair, side: Side, ingress: Ingress, bytes: Uint8Array, ask: Ask | undefined): void;
+  toClient(machine: number, packet: DhcpPacket, side: Side): void;
 }
+
+export type LanCut = 'both' | 'to-server' | 'to-client';
 
 export class Lan {
   lossPercent: number;
   duplicatePercent: number;
-  /** Servers that no client reaches. */
-  readonly cutOff = new Set<Side>();
+  latePercent: number;
+  /** Servers that no client reaches, that hear none, or that none hears. */
+  readonly cutOff = new Map<HostName, LanCut>();
   readonly #schedule: Schedule;
   readonly #random: Random;
   readonly #ends: LanEnds;
+  readonly #counts: FaultCounts;
+  readonly #broadcasts = new Map<string, Ingress>();
 
-  constructor(schedule: Schedule, random: Random, ends: LanEnds, lossPercent: number, duplicatePercent: number) {
-    this.#schedule = schedule;
-    this.#random = random;
-    this.#ends = ends;
-    this.lossPercent = lossPercent;
-    this.duplicatePercent = duplicatePercent;
+  constructor(
+    parts: { readonly schedule: Schedule; readonly random: Random; readonly ends: LanEnds; readonly counts: FaultCounts },
+    bad: { readonly lossPercent: number; readonly duplicatePercent: number; readonly latePercent: number },
+  ) {
+    this.#schedule = parts.schedule;
+    this.#random = parts.random;
+    this.#ends = parts.ends;
+    this.#counts = parts.counts;
+    this.lossPercent = bad.lossPercent;
+    this.duplicatePercent = bad.duplicatePercent;
+    this.latePercent = bad.latePercent;
   }
 
-  /** To both servers; a client of a scope behind a relay is relayed. */
-  broadcast(scopeIndex: number, bytes: Uint8Array): void {
-    const isRelayed = scopeIndex > 0;
-    const passing = SIDES.filter((side) => !this.cutOff.has(side) && !this.#isLost());
-    const ask: Ask = { reached: new Set(passing), doubled: this.#random.chance(this.duplicatePercent) };
-    for (const side of passing) {
-      const ingress: Ingress = {
-        ...ownIngress(side),
-        toAddress: isRelayed ? serverAddressOf(side) : BROADCAST,
-        fromAddress: isRelayed ? relayAddressOf(scopeIndex) : ip4(0),
-        fromPort: isRelayed ? SERVER_PORT : CLIENT_PORT,
-      };
-      this.#late(() => this.#ends.toServer(side, ingress, bytes, ask));
-      if (ask.doubled) this.#late(() => this.#ends.toServer(side, ingress, bytes, undefined));
-    }
+  /** To both servers of the pair; a client of a scope behind a relay is relayed. `isAsked`: the checker wants to know what became of it. */
+  broadcast(pair: Pair, scope: number, bytes: Uint8Array, isAsked: boolean): void {
+    const toA = this.#passes(pair.names.hosts.a, 'to-server');
+    const toB = this.#passes(pair.names.hosts.b, 'to-server');
+    const isDoubled = this.#isDoubled();
+    const ask = isAsked ? { reached: reachedBy(toA, toB), doubled: isDoubled } : undefined;
+    if (toA) this.#deliver(pair, 'a', this.#broadcastTo(pair, 'a', scope), bytes, ask, isDoubled);
+    if (toB) this.#deliver(pair, 'b', this.#broadcastTo(pair, 'b', scope), bytes, ask, isDoubled);
   }
 
-  unicast(to: Ip4, from: Ip4, bytes: Uint8Array): void {
-    const side = SIDES.find((candidate) => serverAddressOf(candidate) === to);
-    if (side === undefined || this.cutOff.has(side) || this.#isLost()) return;
-    const ingress: Ingress = { ...ownIngress(side), toAddress: to, fromAddress: from, fromPort: CLIENT_PORT };
-    this.#late(() => this.#ends.toServer(side, ingress, bytes, undefined));
-    if (this.#random.chance(this.duplicatePercent))
-      this.#late(() => this.#ends.toServer(side, ingress, bytes, undefined));
+  unicast(pair: Pair, to: Ip4, from: Ip4, bytes: Uint8Array): void {
+    const side = SIDES.find((candidate) => serverAddressOf(pair.names.hosts[candidate]) === to);
+    if (side === undefined || !this.#passes(pair.names.hosts[side], 'to-server')) return;
+    const ingress: Ingress = {
+      interfaceId: 1,
+      interfaceAddresses: this.#broadcastTo(pair, side, 0).interfaceAddresses,
+      toAddress: to,
+      fromAddress: from,
+      fromPort: CLIENT_PORT,
+    };
+    this.#deliver(pair, side, ingress, bytes, undefined, this.#isDoubled());
   }
 
-  reply(side: Side, reply: ReplyPlan): void {
-    if (this.cutOff.has(side)) return;
+  reply(pair: Pair, side: Side, reply: ReplyPlan): void {
+    if (!this.#passes(pair.names.hosts[side], 'to-client')) return;
     const read = decodeDhcpPacket(reply.bytes);
     if (read.kind === 'bad') return;
     const packet = read.value;
-    const index = clientIndexOf(packet.chaddr);
-    const copies = this.#random.chance(this.duplicatePercent) ? 2 : 1;
-    for (let i = 0; i < copies; i++) if (!this.#isLost()) this.#late(() => this.#ends.toClient(index, packet, side));
+    const machine = clientIndexOf(packet.chaddr);
+    const arrive = (): void => this.#ends.toClient(machine, packet, side);
+    this.#schedule.after(this.#lateMs(), arrive);
+    if (this.#isDoubled()) this.#schedule.after(this.#lateMs(), arrive);
   }
 
-  #late(run: () => void): void {
-    this.#schedule.after(1 + this.#random.below(LATE_MS_MAX), run);
+  #deliver(
+    pair: Pair,
+    side: Side,
+    ingress: Ingress,
+    bytes: Uint8Array,
+    ask: Ask | undefined,
+    isDoubled: boolean,
+  ): void {
+    this.#schedule.after(this.#lateMs(), () => this.#ends.toServer(pair, side, ingress, bytes, ask));
+    if (isDoubled)
+      this.#schedule.after(this.#lateMs(), () => this.#ends.toServer(pair, side, ingress, bytes, undefined));
   }
 
-  #isLost(): boolean {
-    return this.#random.chance(this.lossPercent);
+  #passes(host: HostName, way: 'to-server' | 'to-client'): boolean {
+    const cut = this.cutOff.size === 0 ? undefined : this.cutOff.get(host);
+    const isLost = cut === 'both' || cut === way || this.#random.chance(this.lossPercent);
+    if (isLost) this.#counts.note('packet lost');
+    return !isLost;
+  }
+
+  #isDoubled(): boolean {
+    const isDoubled = this.#random.chance(this.duplicatePercent);
+    if (isDoubled) this.#counts.note('packet doubled');
+    return isDoubled;
+  }
+
+  #lateMs(): number {
+    const lateMs = 1 + this.#random.below(LATE_MS_MAX);
+    if (!this.#random.chance(this.latePercent)) return lateMs;
+    this.#counts.note('packet overtaken');
+    return this.#random.between(LATE_MS_MAX, VERY_LATE_MS_MAX);
+  }
+
+  #broadcastTo(pair: Pair, side: Side, scope: number): Ingress {
+    const host = pair.names.hosts[side];
+    const key = host + scope;
+    let ingress = this.#broadcasts.get(key);
+    if (ingress === undefined) {
+      const isRelayed = scope > 0;
+      ingress = {
+        interfaceId: 1,
+        interfaceAddresses: [{ address: serverAddressOf(host), prefixLength: SERVER_PREFIX_LENGTH }],
+        toAddress: isRelayed ? serverAddressOf(host) : BROADCAST,
+        fromAddress: isRelayed ? relayAddressOf(scope) : ip4(0),
+        fromPort: isRelayed ? SERVER_PORT : CLIENT_PORT,
+      };
+      this.#broadcasts.set(key, ingress);
+    }
+    return ingress;
   }
 }
 
-/** Locally administered, with the client's number in the last octets. */
-export function hardwareOf(index: number): Uint8Array {
-  return Uint8Array.of(2, 0, 0, 0, index >> 8, index & 0xff);
-}
-
-export function clientIndexOf(chaddr: Uint8Array): number {
-  return chaddr[4]! * 256 + chaddr[5]!;
-}
-
-function ownIngress(side: Side): Pick<Ingress, 'interfaceId' | 'interfaceAddresses'> {
-  return {
-    interfaceId: 1,
-    interfaceAddresses: [{ address: serverAddressOf(side), prefixLength: SERVER_PREFIX_LENGTH }],
-  };
+function reachedBy(a: boolean, b: boolean): Set<Side> {
+  const reached = new Set<Side>();
+  if (a) reached.add('a');
+  if (b) reached.add('b');
+  return reached;
 }

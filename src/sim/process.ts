@@ -1,34 +1,24 @@
 /**
- * One life of a server: the production core over simulated ports, driven as `server/server.ts` drives it (decide, commit,
- * send). It ends with `kill`; the next life begins with what the disk kept.
+ * A server process as one relationship sees it: its side, its end of the link, and what the process keeps of the relationship. The
+ * core, the table and the log it shares with the other relationships of the same server (`life.ts`).
  */
-
 import type { BindingTable } from '../core/bindings/binding.ts';
-import { makeBindingTable } from '../core/bindings/table.ts';
-import type { Config } from '../core/config/model.ts';
-import { poolShapeOf } from '../core/config/pool-shape.ts';
+import type { Relationship } from '../core/config/model.ts';
 import type { EndpointStatus, RelationshipRecord } from '../core/failover/endpoint-types.ts';
-import { DEFAULT_LIMITS } from '../core/failover/limits.ts';
-import { giveSpan } from '../core/pipeline/pool-changes.ts';
-import { decodeRecord, encodeRecord } from '../core/pipeline/record-codec.ts';
+import { encodeRecord } from '../core/pipeline/record-codec.ts';
 import type { LogRecord } from '../core/pipeline/records.ts';
-import { type CorePorts, type Entering, type PacketReport, ServerCore } from '../core/pipeline/server-core.ts';
-import type { Ingress, ReplyPlan } from '../core/serving/serving-types.ts';
+import type { PacketReport, ServerCore } from '../core/pipeline/server-core.ts';
+import type { ReplyPlan } from '../core/serving/serving-types.ts';
 import type { FailoverMessage, OutMessage, ServerState } from '../wire/failover/messages.ts';
-import { assert, type Ip4, type MonoMs, type Now, sameBytes } from '../wire/units.ts';
+import { type Ip4, type Now, sameBytes } from '../wire/units.ts';
 import type { Cable, Socket } from './cable.ts';
 import type { Disk } from './disk.ts';
+import type { Life } from './life.ts';
 import { LinkEnd } from './link-end.ts';
-import type { Schedule } from './schedule.ts';
-import type { Side } from './sides.ts';
+import { PAIRS, type Side } from './sides.ts';
 
-export const RELATIONSHIP = 'pair';
-/** The event loop is never left without looking at the core's deadline for longer. */
-const TIMER_MS_MAX = 1000;
-/** Replies and records that may wait for the disk; then packets are shed. */
-const WAITING_REPLIES_MAX = 256;
-const WAITING_RECORDS_MAX = 4096;
-const NO_DIGEST = new Uint8Array(32);
+/** The first pair's, which every world has. */
+export const RELATIONSHIP = PAIRS[0]!.name;
 
 /** What a process tells its observers; calls must not act on it, except that `left` may end it. */
 export interface ProcessWatch {
@@ -43,25 +33,17 @@ export interface ProcessWatch {
   /** Something left for a client or the partner. */
   left(process: ServerProcess, what: string): void;
   messageArrived(process: ServerProcess, message: FailoverMessage): void;
+  /** The core has done everything that the message led to. */
+  messageHandled(process: ServerProcess, message: FailoverMessage): void;
   connection(process: ServerProcess, isUp: boolean, why: string): void;
   event(process: ServerProcess, code: string, slots: Readonly<Record<string, string | number>>): void;
   broken(process: ServerProcess, what: string): void;
-}
-
-export interface ProcessParts {
-  readonly side: Side;
-  readonly schedule: Schedule;
-  readonly disk: Disk;
-  readonly cable: Cable;
-  readonly watch: ProcessWatch;
-  /** Sends a reply toward its client. */
-  readonly toClient: (reply: ReplyPlan) => void;
-  readonly now: () => Now;
-  readonly serverAddress: Ip4;
-  readonly configNumber: number;
-  readonly config: Config;
-  readonly isLostStore: boolean;
-  readonly seed: number;
+  /** A life begins: the log is replayed, the core is made and has done nothing yet. */
+  born(process: ServerProcess): void;
+  /** A binding's record was appended; `saved` still holds the one before it. */
+  bindingSaved(process: ServerProcess, address: Ip4, bytes: Uint8Array, sequence: number): void;
+  /** Another record was appended, as the codec reads it back. */
+  appended(process: ServerProcess, record: LogRecord, sequence: number): void;
 }
 
 /** The newest record of an address: what it says, and when it is durable. */
@@ -70,99 +52,110 @@ export interface SavedBinding {
   readonly bytes: Uint8Array;
 }
 
-export class ServerProcess {
+export interface ProcessParts {
+  readonly life: Life;
+  readonly relationship: string;
   readonly side: Side;
-  readonly core: ServerCore;
-  readonly table: BindingTable;
+  readonly cable: Cable;
+  readonly watch: ProcessWatch;
+  /** Sends a reply toward its client. */
+  readonly toClient: (reply: ReplyPlan) => void;
+  /** Whether a scope is one that the relationship has now or may have. */
+  readonly holds: (address: Ip4) => boolean;
+}
+
+export class ServerProcess {
+  readonly life: Life;
+  readonly relationship: string;
+  readonly side: Side;
   readonly link: LinkEnd;
-  readonly disk: Disk;
-  readonly bornMs: number;
-  readonly saved = new Map<Ip4, SavedBinding>();
+  readonly watch: ProcessWatch;
   savedState: { readonly sequence: number; readonly record: RelationshipRecord } | undefined;
-  isDead = false;
-  clockTrusted = true;
   readonly #parts: ProcessParts;
-  #waiting: { readonly sequence: number; readonly reply: ReplyPlan }[] = [];
-  #timerAtMs = Number.POSITIVE_INFINITY;
 
   constructor(parts: ProcessParts) {
     this.#parts = parts;
+    this.life = parts.life;
+    this.relationship = parts.relationship;
     this.side = parts.side;
-    this.disk = parts.disk;
-    this.bornMs = parts.schedule.nowMs;
-    this.table = makeBindingTable(parts.seed);
-    for (const scope of parts.config.scopes) this.table.setPool(poolShapeOf(scope), 'free');
-    const records = this.#replay();
-    this.link = new LinkEnd(this.#linkEvents(), parts.disk.durableSequence);
-    const isNew = parts.disk.isNew;
-    this.core = new ServerCore(
-      {
-        ports: this.#ports(),
-        bindings: this.table,
-        identity: { relayServerAddress: parts.serverAddress },
-        store: {
-          storeId: parts.disk.storeId,
-          sequence: () => parts.disk.durableSequence,
-          isLostStore: parts.isLostStore,
-        },
-        limits: () => DEFAULT_LIMITS,
-      },
-      parts.config,
-      records,
-    );
-    parts.disk.onDurable((sequence) => this.#release(sequence));
-    if (isNew) this.#append(encodeRecord({ kind: 'configuration', number: parts.configNumber, sha256: NO_DIGEST }));
-    this.input(() => this.core.start(parts.now()));
-    this.input(() => this.core.unservedScopes(parts.now(), []));
+    this.watch = parts.watch;
+    this.link = new LinkEnd(this.#linkEvents(), parts.life.disk.durableSequence);
+  }
+
+  get core(): ServerCore {
+    return this.life.core;
+  }
+
+  get table(): BindingTable {
+    return this.life.table;
+  }
+
+  get disk(): Disk {
+    return this.life.disk;
+  }
+
+  get saved(): ReadonlyMap<Ip4, SavedBinding> {
+    return this.life.saved;
+  }
+
+  get bornMs(): number {
+    return this.life.bornMs;
+  }
+
+  get isDead(): boolean {
+    return this.life.isDead;
+  }
+
+  get clockTrusted(): boolean {
+    return this.life.clockTrusted;
   }
 
   get now(): Now {
-    return this.#parts.now();
+    return this.life.now;
   }
 
-  /** `undefined` while the server has no relationship. */
+  /** `undefined` while the server has no such relationship. */
   status(): EndpointStatus | undefined {
-    return this.core.endpoint(RELATIONSHIP)?.status(this.now);
+    return this.core.endpoint(this.relationship)?.status(this.now);
   }
 
   state(): ServerState | 'standalone' {
-    return this.status()?.state ?? 'standalone';
+    return this.core.endpoint(this.relationship)?.state ?? 'standalone';
   }
 
-  kill(): void {
-    this.isDead = true;
-    this.#waiting = [];
+  isCommunicating(): boolean {
+    return this.core.endpoint(this.relationship)?.isCommunicating ?? false;
+  }
+
+  /** The relationship in the configuration in force. */
+  configured(): Relationship | undefined {
+    return this.core.config.relationships.find(({ name }) => name === this.relationship);
   }
 
   input<T>(run: () => T): T | undefined {
-    if (this.isDead) return undefined;
-    const result = run();
-    this.#parts.disk.kick();
-    this.#setTimer();
-    return result;
-  }
-
-  packet(ingress: Ingress, bytes: Uint8Array): void {
-    this.input(() => {
-      this.#parts.watch.deciding(this, bytes);
-      this.#parts.watch.decided(this, this.core.packet(this.now, ingress, bytes));
-    });
-  }
-
-  reconfigure(number: number, config: Config, entering: Entering): void {
-    this.input(() => {
-      this.#append(encodeRecord({ kind: 'configuration', number, sha256: NO_DIGEST }));
-      this.core.reconfigure(this.now, config, entering);
-    });
+    return this.life.input(run);
   }
 
   accept(socket: Socket): void {
     this.link.accept(socket);
   }
 
-  setClockTrusted(isTrusted: boolean): void {
-    this.clockTrusted = isTrusted;
-    this.input(() => this.core.setClockTrusted(isTrusted));
+  holds(address: Ip4): boolean {
+    return this.#parts.holds(address);
+  }
+
+  /** The address is in a scope that the relationship has now. */
+  isShared(address: Ip4): boolean {
+    const scopeId = this.table.scopeOf(address);
+    return scopeId !== undefined && this.core.rightsOf(scopeId).relationshipName === this.relationship;
+  }
+
+  /** A half that was just made, and a scope that was just added, is silent here until it has fetched its leases. */
+  hasFetched(address: Ip4): boolean {
+    const record = this.savedState?.record;
+    const scopeId = this.table.scopeOf(address);
+    if (record === undefined || scopeId === undefined) return false;
+    return (!record.wantsAll || record.holdsAllData) && !record.silentScopeIds.includes(scopeId);
   }
 
   /** Whether clients get answers here, and which. */
@@ -179,145 +172,52 @@ export class ServerProcess {
     );
   }
 
-  #replay(): Map<string, RelationshipRecord> {
-    const records = new Map<string, RelationshipRecord>();
-    this.disk.replay((bytes) => {
-      const read = decodeRecord(bytes);
-      assert(read.kind === 'ok', 'every record of the log can be read');
-      this.#take(read.value, bytes, records);
-    });
-    return records;
+  /** The log is replayed, the core is made and has done nothing yet. */
+  born(record: RelationshipRecord | undefined): void {
+    this.savedState = record === undefined ? undefined : { sequence: 0, record };
+    this.watch.born(this);
   }
 
-  #take(record: LogRecord, bytes: Uint8Array, records: Map<string, RelationshipRecord>): void {
-    switch (record.kind) {
-      case 'binding':
-        if (this.table.scopeOf(record.binding.address) === undefined) return;
-        this.table.change(record.binding);
-        this.saved.set(record.binding.address, { sequence: 0, bytes });
-        return;
-      case 'relationship':
-        records.set(record.record.name, record.record);
-        this.savedState = { sequence: 0, record: record.record };
-        return;
-      case 'relationship-gone':
-        records.delete(record.name);
-        return;
-      case 'scope-given':
-        if (this.table.pools().some(({ scopeId }) => scopeId === record.scopeId))
-          this.table.giveAll(record.scopeId, record.owner);
-        return;
-      case 'range-given':
-        giveSpan(this.table, record, record.owner);
-        return;
-      case 'scope-gone':
-      case 'configuration':
-      case 'transaction':
-      case 'heartbeat':
-        return;
-      default:
-        record satisfies never;
-    }
+  stateSaved(record: RelationshipRecord, sequence: number): void {
+    this.savedState = { sequence, record };
   }
 
-  #append(bytes: Uint8Array): number {
-    const sequence = this.disk.append(bytes);
-    const read = decodeRecord(bytes);
-    if (read.kind === 'bad') this.#parts.watch.broken(this, `a record that cannot be read: ${read.why}`);
-    else if (read.value.kind === 'binding') this.saved.set(read.value.binding.address, { sequence, bytes });
-    else if (read.value.kind === 'relationship') this.savedState = { sequence, record: read.value.record };
-    else if (read.value.kind === 'scope-given') this.#noteGiven(read.value.scopeId, sequence);
-    return sequence;
+  send(message: OutMessage, afterSequence: number): void {
+    this.watch.queued(this, message, afterSequence);
+    this.link.send(message, afterSequence);
   }
 
-  /** One record says of all available addresses of the scope whose they are. */
-  #noteGiven(scopeId: Ip4, sequence: number): void {
-    for (const address of this.saved.keys()) {
-      const binding = this.table.scopeOf(address) === scopeId ? this.table.find(address) : undefined;
-      if (binding?.state === 'free' || binding?.state === 'backup')
-        this.saved.set(address, { sequence, bytes: encodeRecord({ kind: 'binding', binding }) });
-    }
-  }
-
-  #ports(): CorePorts {
-    const { watch, disk } = this.#parts;
-    return {
-      append: (record) => (this.isDead ? 0 : this.#append(record)),
-      hasRoom: () => this.#waiting.length < WAITING_REPLIES_MAX && disk.waitingCount < WAITING_RECORDS_MAX,
-      sendPacket: (reply, afterSequence) => {
-        if (this.isDead) return;
-        watch.promised(this, reply, afterSequence);
-        if (afterSequence <= disk.durableSequence) this.#leave(reply);
-        else this.#waiting.push({ sequence: afterSequence, reply });
-      },
-      sendLink: (_name, message, afterSequence) => {
-        if (this.isDead) return;
-        watch.queued(this, message, afterSequence);
-        this.link.send(message, afterSequence);
-      },
-      dial: () => {
-        if (!this.isDead) this.link.dial();
-      },
-      closeLink: () => {
-        if (!this.isDead) this.link.close();
-      },
-      event: (code, slots) => {
-        if (!this.isDead) watch.event(this, code, slots);
-      },
-    };
-  }
-
-  #leave(reply: ReplyPlan): void {
-    this.#parts.watch.replyLeaving(this, reply);
+  leave(reply: ReplyPlan): void {
+    this.watch.replyLeaving(this, reply);
     this.#parts.toClient(reply);
-    this.#parts.watch.left(this, reply.messageType);
-  }
-
-  #release(sequence: number): void {
-    if (this.isDead) return;
-    while (this.#waiting.length > 0 && this.#waiting[0]!.sequence <= sequence)
-      this.#leave(this.#waiting.shift()!.reply);
-    if (!this.isDead) this.link.release(sequence);
+    this.watch.left(this, reply.messageType);
   }
 
   #linkEvents(): ConstructorParameters<typeof LinkEnd>[0] {
-    const { watch, cable, side } = this.#parts;
+    const { watch, cable, side, life, relationship } = this.#parts;
     return {
-      now: this.#parts.now,
-      isAlive: () => !this.isDead,
+      now: () => life.now,
+      isAlive: () => !life.isDead,
       dial: (answer) => cable.dial(side, answer),
       connected: (dialled) => {
         watch.connection(this, true, dialled ? 'dialled' : 'accepted');
-        this.input(() => this.core.linkConnected(this.now, RELATIONSHIP, dialled));
+        this.input(() => this.core.linkConnected(this.now, relationship, dialled));
       },
-      failed: (why) => void this.input(() => this.core.linkFailed(this.now, RELATIONSHIP, why)),
+      failed: (why) => void this.input(() => this.core.linkFailed(this.now, relationship, why)),
       closed: (why) => {
-        if (this.isDead) return;
+        if (life.isDead) return;
         watch.connection(this, false, why);
-        this.input(() => this.core.linkClosed(this.now, RELATIONSHIP, why));
+        this.input(() => this.core.linkClosed(this.now, relationship, why));
       },
       message: (message) => {
-        if (this.isDead) return;
+        if (life.isDead) return;
         watch.messageArrived(this, message);
-        this.input(() => this.core.linkMessage(this.now, RELATIONSHIP, message));
+        this.input(() => this.core.linkMessage(this.now, relationship, message));
+        if (!life.isDead) watch.messageHandled(this, message);
       },
       leaving: (message) => watch.messageLeaving(this, message),
       left: (message) => watch.left(this, message.kind),
       unreadable: (why) => watch.broken(this, `a message that cannot be read: ${why}`),
     };
-  }
-
-  #setTimer(): void {
-    if (this.isDead) return;
-    const { monoMs } = this.now;
-    const deadlineMs = Math.min(this.core.deadlineMs(), monoMs + TIMER_MS_MAX) as MonoMs;
-    const atMs = this.#parts.schedule.nowMs + Math.max(deadlineMs - monoMs, 0);
-    if (this.#timerAtMs <= atMs && this.#timerAtMs >= this.#parts.schedule.nowMs) return;
-    this.#timerAtMs = atMs;
-    this.#parts.schedule.at(atMs, () => {
-      if (this.#timerAtMs !== atMs || this.isDead) return;
-      this.#timerAtMs = Number.POSITIVE_INFINITY;
-      this.input(() => this.core.timer(this.now));
-    });
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The rules of failover specification 7 about what clients are told: grant bound (I2), durability of ACKs (I6), consent (I8), no
- * revival (I9), waits of PARTNER-DOWN (I10), silence (I18), recover-wait (I19), everybody answered (I20), renewals (I21).
+ * revival (I9), waits of PARTNER-DOWN (I10), silence (I18), recover-wait (I19), everybody answered, by one and by the right one
+ * (I20), renewals (I21); and what was granted at all, for the belief at the end.
  */
 import type { Binding } from '../core/bindings/binding.ts';
 import { DEFAULT_LIMITS } from '../core/failover/limits.ts';
@@ -11,12 +12,14 @@ import { type DhcpPacket, MESSAGE_TYPES } from '../wire/dhcp/packet.ts';
 import { decodeDhcpPacket } from '../wire/dhcp/packet-codec.ts';
 import type { ServerState } from '../wire/failover/messages.ts';
 import { type Ip4, ip4, sameBytes } from '../wire/units.ts';
-import { describeBinding, shortAddress } from './describe.ts';
+import { describeBinding, identityOf, shortAddress } from './describe.ts';
 import { type Ask, clientIndexOf } from './lan.ts';
 import type { SavedBinding, ServerProcess } from './process.ts';
-import { scopeIdOf } from './setting.ts';
-import { otherSide, type Side } from './sides.ts';
-import type { CheckerView, WorldView } from './views.ts';
+import { rfc3074Bucket } from './responsible.ts';
+import { mcltSecOf } from './rights-view.ts';
+import { reservedClientsOf, scopeIdOf } from './setting.ts';
+import { otherSide, SIDES, type Side } from './sides.ts';
+import type { CheckerView, Granted, WorldView } from './views.ts';
 import type { Report } from './violation.ts';
 
 const MUTE: ReadonlySet<ServerState | 'standalone'> = new Set([
@@ -31,6 +34,12 @@ const MUTE: ReadonlySet<ServerState | 'standalone'> = new Set([
 const UNANSWERED_MS = 3000;
 /** Above this the core forgets that a client asked before; below with room for packets in flight. */
 const REMEMBERED_MS = 85_000;
+/** And with room the other way: after this a question is a first one. */
+const QUIET_MS = 95_000;
+/** Above this `secs` the other server answers too. */
+const WAITED_SEC_MAX = 3;
+/** A shorter lease than this is not given to whoever asks for one. */
+const LEASE_ASKED_SEC_MIN = 60;
 
 /** How things stood before a packet was decided. */
 interface Before {
@@ -43,9 +52,15 @@ interface Before {
 
 interface Asked {
   readonly waiting: Set<Side>;
-  offers: number;
+  readonly offeredBy: Side[];
+  /** Both could have answered. */
   isValid: boolean;
+  /** Neither has heard of this client for long, and it has not waited: exactly one answers. */
+  isFirst: boolean;
 }
+
+/** Clients kept for one address: more than two at a time would be a breach of I1. */
+const GRANTED_KEPT = 4;
 
 export class ServingChecks {
   readonly #world: WorldView;
@@ -57,7 +72,15 @@ export class ServingChecks {
   readonly #asked = new Map<Ask, Asked>();
   /** By process: when a client was first heard asking, and not answered since by anybody. */
   readonly #unanswered = new WeakMap<ServerProcess, Map<number, { readonly firstMs: number; lastMs: number }>>();
+  /** By process: when a client was last heard with whatever question. */
+  readonly #heardMs = new WeakMap<ServerProcess, Map<number, number>>();
+  #isQuiet = false;
+  /** Neither share is about to run dry, so that one server has no reason to answer for the other. */
+  #isPlentiful = false;
+  readonly #granted = new Map<Ip4, Granted[]>();
   readonly #lastAckMs: Record<Side, number> = { a: -1, b: -1 };
+  /** What the primary told in its last CONNECT; undefined before. */
+  #toldMcltSec: number | undefined;
   readonly #silentUntilMs: Record<Side, number> = { a: -1, b: -1 };
 
   constructor(world: WorldView, checker: CheckerView, report: Report) {
@@ -68,8 +91,37 @@ export class ServingChecks {
 
   /** I19: what the forgotten store promised runs at least MCLT more. */
   storeChanged(side: Side): void {
+    this.#forget(side);
     if (this.#lastAckMs[side] < 0) return;
     this.#silentUntilMs[side] = this.#lastAckMs[side] + this.#world.options.mcltSec * 1000;
+  }
+
+  connectHeard(mcltSec: number | undefined): void {
+    this.#toldMcltSec = mcltSec;
+  }
+
+  /** What this client was granted last, by whichever server. */
+  granted(address: Ip4, client: number | undefined): Granted | undefined {
+    return this.#granted.get(address)?.find((granted) => granted.client === client);
+  }
+
+  /** What only the lost store knew. */
+  #forget(side: Side): void {
+    const there = this.#world.hosts[otherSide(side)];
+    for (const [address, grants] of this.#granted) {
+      const known = there.process?.table.find(address) ?? this.#knownBy(otherSide(side), address);
+      this.#granted.set(
+        address,
+        grants.map((granted) => {
+          const isKnown =
+            granted.side !== side ||
+            (known?.state === 'active' &&
+              identityOf(known) === granted.client &&
+              known.leaseEndAt + DEFAULT_LIMITS.skewAllowanceSec >= granted.endAt);
+          return isKnown ? granted : { ...granted, isForgotten: true };
+        }),
+      );
+    }
   }
 
   deciding(process: ServerProcess, bytes: Uint8Array): void {
@@ -89,6 +141,20 @@ export class ServingChecks {
     const isOwn = binding?.state === 'active' && isClient(binding, packet) && binding.leaseEndAt > process.now.wallAt;
     this.#canOffer = type === MESSAGE_TYPES.discover && this.#mayOffer(process, packet);
     this.#before = { packet, type, address, binding, isOwn };
+    this.#noteHeard(process, packet);
+  }
+
+  #noteHeard(process: ServerProcess, packet: DhcpPacket): void {
+    let heard = this.#heardMs.get(process);
+    if (heard === undefined) {
+      heard = new Map();
+      this.#heardMs.set(process, heard);
+    }
+    const client = clientIndexOf(packet.chaddr);
+    const lastMs = heard.get(client);
+    this.#isQuiet =
+      this.#world.nowMs - process.bornMs > QUIET_MS && (lastMs === undefined || this.#world.nowMs - lastMs > QUIET_MS);
+    heard.set(client, this.#world.nowMs);
   }
 
   decided(process: ServerProcess, report: PacketReport): void {
@@ -111,11 +177,21 @@ export class ServingChecks {
     if (before.packet.ciaddr === 0 || !before.isOwn || before.address === undefined) return;
     const scopeId = process.table.scopeOf(before.address);
     if (scopeId === undefined || process.serves(scopeId) === 'none') return;
+    this.#checker.looked('I21');
     if (decision.kind === 'reply' && decision.reply.messageType === 'ack') return;
+    // Specification 5.3: it must have its own address, and leaves the other at its next renewal.
+    if (this.#hasReservation(before.packet)) return;
     this.#report(
       'I21',
       `${process.side} in ${process.state()} does not renew ${shortAddress(before.address)}: ${decision.reason}`,
+      before.address,
     );
+  }
+
+  #hasReservation(packet: DhcpPacket): boolean {
+    const { options } = this.#world;
+    const client = clientIndexOf(packet.chaddr);
+    return options.poolSizes.some((_size, scope) => reservedClientsOf(options, scope).includes(client));
   }
 
   #noteDiscover(process: ServerProcess, client: number, reason: string): void {
@@ -153,18 +229,36 @@ export class ServingChecks {
     const { process } = this.#world.hosts[side];
     let asked = this.#asked.get(ask);
     if (asked === undefined) {
-      asked = { waiting: new Set(ask.reached), offers: 0, isValid: true };
+      asked = { waiting: new Set(ask.reached), offeredBy: [], isValid: true, isFirst: !ask.doubled };
       this.#asked.set(ask, asked);
     }
     asked.waiting.delete(side);
     const isNormal = process?.state() === 'normal' && process.status()?.isCommunicating === true;
     if (!isNormal || !this.#canOffer) asked.isValid = false;
-    if (this.#isOffered) asked.offers++;
+    if (this.#isOffered) asked.offeredBy.push(side);
+    if (!this.#isQuiet || this.#before.packet.secs > WAITED_SEC_MAX || !this.#isPlentiful) asked.isFirst = false;
     if (asked.waiting.size > 0) return;
     this.#asked.delete(ask);
-    const name = `c${clientIndexOf(this.#before.packet.chaddr)}`;
-    if (asked.isValid && asked.offers === 0)
-      this.#report('I20', `both are NORMAL and have addresses, and nobody answers ${name}`);
+    if (asked.isValid) this.#checkAnswered(this.#before.packet, asked);
+  }
+
+  /** I20: both are in NORMAL and have addresses. */
+  #checkAnswered(packet: DhcpPacket, { offeredBy, isFirst }: Asked): void {
+    this.#checker.looked('I20');
+    const name = `c${clientIndexOf(packet.chaddr)}`;
+    if (offeredBy.length === 0) this.#report('I20', `both are NORMAL and have addresses, and nobody answers ${name}`);
+    if (!isFirst || this.#checker.wasCutOff()) return;
+    const right = this.#responsible(packet);
+    if (right !== undefined && offeredBy.join() !== right)
+      this.#report('I20', `${name} asks for the first time and is ${right}'s, and ${offeredBy.join(' and ')} answers`);
+  }
+
+  /** By specification 8 from the configuration that both have; undefined while they differ. */
+  #responsible(packet: DhcpPacket): Side | undefined {
+    const [ours, theirs] = SIDES.map((side) => this.#world.hosts[side].process?.configured());
+    if (ours === undefined || theirs === undefined || ours.mode !== theirs.mode || ours.percentage !== theirs.percentage) return undefined;
+    if (ours.mode === 'HotStandby') return ours.isActive ? 'a' : 'b';
+    return rfc3074Bucket(packet.options.get(61) ?? packet.chaddr) < Math.round((256 * ours.percentage) / 100) ? 'a' : 'b';
   }
 
   #mayOffer(process: ServerProcess, packet: DhcpPacket): boolean {
@@ -172,6 +266,7 @@ export class ServingChecks {
     if (process.table.scopeOf(scopeId) === undefined || process.serves(scopeId) !== 'all') return false;
     const counts = process.table.counts(scopeId);
     const own = process.core.rightsOf(scopeId).own === 'free' ? counts.free : counts.backup;
+    this.#isPlentiful = counts.free > 1 && counts.backup > 1;
     return own - process.core.serving.pendingOffers(scopeId) >= 1;
   }
 
@@ -179,9 +274,11 @@ export class ServingChecks {
     const { side } = process;
     const state = process.state();
     const isRenewal = (this.#before?.packet.ciaddr ?? 0) !== 0;
+    this.#checker.looked('I18');
     if (MUTE.has(state) || (state === 'recover-done' && !(isRenewal && reply.messageType === 'ack')))
       this.#report('I18', `${side} answers ${reply.messageType} in ${state}`);
-    if (reply.messageType !== 'ack' || reply.address === 0 || this.#before === undefined) return;
+    if (reply.messageType === 'offer' || reply.messageType === 'nak') return;
+    if (reply.address === 0 || this.#before === undefined) return;
     const { address } = reply;
     const saved = process.saved.get(address);
     const binding = process.table.find(address);
@@ -194,6 +291,11 @@ export class ServingChecks {
       this.#report('I6', `${side}: the ACK for ${shortAddress(address)} does not wait for its record`);
       return;
     }
+    if (reply.messageType === 'bootp') {
+      // It has no end, and no time in its answer (RFC 1534).
+      this.#noteGrant(process, binding, binding.leaseEndAt - process.now.wallAt);
+      return;
+    }
     const read = decodeDhcpPacket(reply.bytes);
     const grantedSec = read.kind === 'ok' ? numberIn(read.value.options.get(51)) : 0;
     if (binding.state !== 'active' || binding.leaseEndAt < process.now.wallAt + grantedSec)
@@ -201,20 +303,46 @@ export class ServingChecks {
         'I6',
         `${side}: the ACK for ${shortAddress(address)} promises more than its record: ${describeBinding(binding)}`,
       );
-    if (state === 'standalone') return;
+    if (state === 'standalone' || !process.isShared(address)) {
+      this.#noteGrant(process, binding, grantedSec);
+      return;
+    }
+    this.#noteGrant(process, binding, grantedSec);
     this.#checkGrant(process, binding, grantedSec);
     if (!this.#before.isOwn || this.#before.address !== address) this.#checkNewHolder(process, binding);
   }
 
-  /** I2. */
+  #noteGrant(process: ServerProcess, binding: Binding, grantedSec: number): void {
+    const { address } = binding;
+    const client = identityOf(binding);
+    const grants = this.#granted.get(address) ?? [];
+    const others = grants.filter((granted) => granted.client !== client);
+    const before = grants.find((granted) => granted.client === client);
+    const endAt = Math.max(process.now.wallAt + grantedSec, before?.endAt ?? 0);
+    const granted = { client, endAt, side: process.side, isForgotten: false };
+    this.#granted.set(address, [granted, ...others].slice(0, GRANTED_KEPT));
+  }
+
+  /** I2, by what the messages between the two allow; and I21, that it is not less than the client must get. */
   #checkGrant(process: ServerProcess, binding: Binding, grantedSec: number): void {
+    this.#checker.looked('I2');
+    const { side } = process;
     const now = process.now.wallAt;
-    const known = Math.max(binding.ackedPotentialAt, binding.recvPotentialAt, now);
-    if (now + grantedSec > known + this.#world.options.mcltSec)
+    const own = mcltSecOf(process);
+    const told = side === 'b' ? (this.#toldMcltSec ?? own) : own;
+    const known = Math.max(this.#checker.link.expectedUntilAt(side, binding) - now, 0);
+    if (grantedSec > known + Math.max(own, told))
       this.#report(
         'I2',
-        `${process.side} grants ${grantedSec} s on ${shortAddress(binding.address)}: ${describeBinding(binding)}`,
+        `${side} grants ${grantedSec} s on ${shortAddress(binding.address)}, and its partner expects ${known}: ${describeBinding(binding)}`,
+        binding.address,
       );
+    const asked = numberIn(this.#before?.packet.options.get(51));
+    const configured = this.#world.options.leaseSec;
+    const desired = asked === 0 ? configured : Math.min(configured, Math.max(asked, Math.min(configured, LEASE_ASKED_SEC_MIN)));
+    this.#checker.looked('I21');
+    if (grantedSec < Math.min(desired, own, told))
+      this.#report('I21', `${side} grants only ${grantedSec} s on ${shortAddress(binding.address)}`, binding.address);
   }
 
   /** I8, I9, I10: the address changes hands, or comes back to its client after its end. */
@@ -222,14 +350,16 @@ export class ServingChecks {
     const { side } = process;
     const { address } = binding;
     const isDown = process.state() === 'partner-down';
+    this.#checker.looked('I8');
     if (!isDown && this.#checker.link.hasUnansweredEnd(side, address))
-      this.#report('I9', `${side} gives ${shortAddress(address)} away, whose end it told and which is not agreed`);
+      this.#report('I9', `${side} gives ${shortAddress(address)} away, whose end it told and which is not agreed`, address);
     const there = this.#knownBy(otherSide(side), address);
     if (there === undefined || there.state !== 'active' || isSameClient(there, binding)) return;
     if (!isDown) {
       this.#report(
         'I8',
         `${side} gives ${shortAddress(address)} away, and ${otherSide(side)} knows it as ${describeBinding(there)}`,
+        address,
       );
       return;
     }
@@ -239,6 +369,7 @@ export class ServingChecks {
       this.#report(
         'I10',
         `${side} gives ${shortAddress(address)} away too early, ${otherSide(side)} knows it as ${describeBinding(there)}`,
+        address,
       );
   }
 
@@ -256,6 +387,7 @@ export class ServingChecks {
     if (reply.messageType !== 'ack') return;
     const { side } = process;
     const { nowMs } = this.#world;
+    if (this.#silentUntilMs[side] >= 0) this.#checker.looked('I19');
     if (nowMs < this.#silentUntilMs[side])
       this.#report(
         'I19',
@@ -271,8 +403,9 @@ function isClient(binding: Binding, packet: DhcpPacket): boolean {
   return binding.hardware !== undefined && sameBytes(binding.hardware.subarray(1), packet.chaddr);
 }
 
+/** A client that sends an identifier is known by that, on whatever machine it is (RFC 2131 4.2). */
 function isSameClient(a: Binding, b: Binding): boolean {
-  return sameBytes(a.hardware, b.hardware);
+  return sameBytes(a.clientId ?? a.hardware, b.clientId ?? b.hardware);
 }
 
 function numberIn(value: Uint8Array | undefined): number {

@@ -1,180 +1,372 @@
 /**
- * The rules of failover specification 7 about the two servers side by side: horizon (I5), exclusive ownership (I7), never NORMAL
- * alone (I23), legal steps (I24), agreement (I16); and whether P1 holds.
+ * The rules of failover specification 7 about the states of the two servers: legal steps by the printed table (I24), never NORMAL
+ * alone (I23), UPDDONE with everything (I17), the winner of a conflict (I25); which cells of the tables are reached; and whether P1
+ * holds.
  */
 import type { Binding } from '../core/bindings/binding.ts';
+import type { RelationshipRecord } from '../core/failover/endpoint-types.ts';
 import { DEFAULT_LIMITS } from '../core/failover/limits.ts';
-import { AFTER_CONTACT_LOST, type KeptState, TRANSITIONS } from '../core/failover/states.ts';
-import { type Ip4, ip4, sameBytes } from '../wire/units.ts';
+import { FLAG_STARTUP, type FailoverMessage, type ServerState } from '../wire/failover/messages.ts';
+import type { Ip4 } from '../wire/units.ts';
+import { isSameClient } from './binding-rows.ts';
+import {
+  afterLoss,
+  EVENT_CELLS,
+  flagCell,
+  isOwnState,
+  lossCell,
+  nextState,
+  type OwnState,
+  startupCell,
+  type ToldState,
+  tableCell,
+} from './cells.ts';
 import { describeBinding, shortAddress } from './describe.ts';
 import type { ServerProcess } from './process.ts';
-import { FIRST_HOST, scopeIdOf } from './setting.ts';
-import { otherSide, SIDES } from './sides.ts';
+import { serves } from './rights-view.ts';
+import { otherSide, SIDES, type Side } from './sides.ts';
 import type { CheckerView, WorldView } from './views.ts';
 import type { Report } from './violation.ts';
 
-/** Addresses looked at in one look, so that large scopes cost no more than small ones. */
-const ADDRESSES_PER_LOOK = 24;
 const BOTH_DOWN_MS_MAX = 5000;
-/** Steps that no message of the partner leads to: waits, commands, answers, losses (specification 4.4, other events). */
-const OTHER_STEPS: ReadonlySet<string> = new Set([
+
+/** Steps that no STATE of the partner leads to, by what does. */
+const STEPS_OF_UPDDONE: ReadonlySet<string> = new Set([
   'recover>recover-wait',
   'recover>recover-done',
-  'recover-wait>recover-done',
   'potential-conflict>conflict-done',
   'potential-conflict>normal',
-  'normal>partner-down',
+]);
+const STEPS_OF_TIME: ReadonlySet<string> = new Set([
+  'recover-wait>recover-done',
   'communications-interrupted>partner-down',
   'resolution-interrupted>partner-down',
 ]);
+
+type StateMessage = FailoverMessage & { readonly kind: 'state' };
+
+interface Heard {
+  readonly state: ServerState;
+  readonly sinceAt: number;
+  readonly flags: number;
+}
+
+/** How a server stood before the message that it handles. */
+interface Handling {
+  readonly message: FailoverMessage;
+  readonly before: ServerState | 'standalone';
+  readonly kept: OwnState | undefined;
+  readonly lastOperationalAt: number;
+  readonly isNews: boolean;
+  hasLostContact: boolean;
+  hasLostStore: boolean;
+}
 
 export class StateChecks {
   readonly #world: WorldView;
   readonly #checker: CheckerView;
   readonly #report: Report;
-  readonly #addresses: readonly Ip4[];
-  #nextAddress = 0;
-  #hasBeenSettled = false;
   #bothDownSinceMs: number | undefined;
+  readonly #heard: Record<Side, Heard | undefined> = { a: undefined, b: undefined };
+  readonly #handling: Record<Side, Handling | undefined> = { a: undefined, b: undefined };
+  /** The state as the events tell it: at the time of an event the core has done the whole step. */
+  readonly #told: Record<Side, string> = { a: 'startup', b: 'startup' };
+  readonly #records: Record<Side, RelationshipRecord | undefined> = { a: undefined, b: undefined };
+  /** The primary's clients on addresses that both servers have leased, found on entering POTENTIAL-CONFLICT (I25). */
+  readonly #winners = new Map<Ip4, Binding>();
 
   constructor(world: WorldView, checker: CheckerView, report: Report) {
     this.#world = world;
     this.#checker = checker;
     this.#report = report;
-    this.#addresses = world.options.poolSizes.flatMap((size, index) =>
-      Array.from({ length: size }, (_none, i) => ip4(scopeIdOf(index) + FIRST_HOST + i)),
-    );
   }
 
-  changed(process: ServerProcess, from: string, to: string): void {
-    if (!isLegal(from, to)) this.#report('I24', `${process.side} goes from ${from} to ${to}`);
-    const other = this.#world.hosts[otherSide(process.side)];
-    if (to === 'partner-down' && other.process !== undefined && serves(other.process))
-      this.#checker.excuse(`${process.side} declares ${other.side} down, which serves in ${other.state()}`);
+  born(process: ServerProcess): void {
+    this.#told[process.side] = 'startup';
+    this.#records[process.side] = process.core.endpoint(process.relationship)?.record();
+    this.#handling[process.side] = undefined;
+  }
+
+  connected(side: Side): void {
+    this.#heard[side] = undefined;
+  }
+
+  arrived(process: ServerProcess, message: FailoverMessage): void {
+    const { side } = process;
+    const before = process.state();
+    this.#told[side] = before;
+    if (message.kind !== 'state' && message.kind !== 'upddone' && message.kind !== 'connect' && message.kind !== 'connectack') return;
+    const record = process.core.endpoint(process.relationship)?.record();
+    const kept = record !== undefined && isOwnState(record.state) ? record.state : undefined;
+    const isNews = message.kind === 'state' && this.#isNews(side, message);
+    this.#handling[side] = {
+      message,
+      before,
+      kept,
+      lastOperationalAt: record?.lastOperationalAt ?? 0,
+      isNews,
+      hasLostContact: false,
+      hasLostStore: false,
+    };
+  }
+
+  #isNews(side: Side, message: StateMessage): boolean {
+    const { serverState: state, stateSinceAt: sinceAt, serverFlags: flags } = message;
+    const heard = this.#heard[side];
+    if (state === undefined || state === 'startup') return false;
+    this.#heard[side] = { state, sinceAt, flags };
+    return heard?.state !== state || heard.sinceAt !== sinceAt || heard.flags !== flags;
+  }
+
+  handled(process: ServerProcess): void {
+    const { side } = process;
+    const handling = this.#handling[side];
+    this.#handling[side] = undefined;
+    this.#told[side] = process.state();
+    if (handling === undefined) return;
+    if (handling.message.kind === 'state') this.#afterState(process, handling, handling.message);
+    else if (handling.message.kind === 'upddone') this.#afterDone(process, handling);
+  }
+
+  /** The cell that the message met, and what came of it. */
+  #afterState(process: ServerProcess, handling: Handling, message: StateMessage): void {
+    const { before, kept } = handling;
+    if (kept === undefined || before === 'paused' || before === 'shutdown' || before === 'standalone') return;
+    const isLeaving = before === 'startup';
+    if ((!handling.isNews && !isLeaving) || message.serverState === undefined || message.serverState === 'startup') return;
+    const told: ToldState = message.serverState;
+    const own = isLeaving ? this.#leftStartup(handling, kept, told, message.stateSinceAt) : kept;
+    const isFlagged = (message.serverFlags & FLAG_STARTUP) !== 0;
+    const { coverage } = this.#checker;
+    if (isFlagged) coverage.reach(flagCell(own));
+    const isHeld = isFlagged && isHeldBack(own, told);
+    if (!isHeld) coverage.reach(tableCell(own, told));
+    const expected = isHeld ? own : nextState(own, told);
+    const now = process.state();
+    this.#checker.looked('I24');
+    const isCut = handling.hasLostContact && (now === afterLoss(own) || now === afterLoss(expected));
+    if (now !== expected && !isCut && !(handling.hasLostStore && now === 'recover'))
+      this.#report('I24', `${process.side} in ${own} hears ${told}${isFlagged ? ' (STARTUP)' : ''} and is in ${now}, not in ${expected}`);
+  }
+
+  /** Specification 4.3, steps 2 and 5. */
+  #leftStartup(handling: Handling, kept: OwnState, told: ToldState, toldSinceAt: number): OwnState {
+    const base = afterLoss(kept);
+    const { coverage } = this.#checker;
+    coverage.reach(startupCell(kept, 'contact'));
+    const isRecovering = base === 'recover' || base === 'recover-wait' || base === 'recover-done';
+    const wentOnAlone = told === 'partner-down' && !isRecovering && base !== 'partner-down';
+    if (!wentOnAlone || toldSinceAt < handling.lastOperationalAt) return base;
+    coverage.reach(EVENT_CELLS.wentOnAlone);
+    return 'recover';
+  }
+
+  /** I17 from the other end: who asked for everything has everything. */
+  #afterDone(process: ServerProcess, handling: Handling): void {
+    const { side } = process;
+    const now = process.state();
+    const { coverage } = this.#checker;
+    if (handling.before === 'recover' && now === 'recover-wait') coverage.reach(EVENT_CELLS.doneToWait);
+    if (handling.before === 'recover' && now === 'recover-done') coverage.reach(EVENT_CELLS.doneToDone);
+    if (handling.before === 'potential-conflict' && now === 'conflict-done') coverage.reach(EVENT_CELLS.conflictDone);
+    if (handling.before === 'potential-conflict' && now === 'normal') coverage.reach(EVENT_CELLS.conflictOver);
+    if (handling.before !== 'recover' || now === 'recover') return;
+    const there = this.#world.hosts[otherSide(side)].process;
+    if (there === undefined) return;
+    this.#checker.looked('I17');
+    for (const address of this.#checker.addresses) {
+      const ours = process.table.find(address);
+      const theirs = there.table.find(address);
+      if (ours === undefined || theirs === undefined || theirs.dirty || ours.dirty) continue;
+      if (!process.table.isInPool(address) || !process.isShared(address) || !there.isShared(address)) continue;
+      if (isSameState(ours, theirs)) continue;
+      this.#report(
+        'I17',
+        `${side} has its UPDDONE, and of ${shortAddress(address)} it has ${describeBinding(ours)}, ${there.side} ${describeBinding(theirs)}`,
+        address,
+      );
+    }
+  }
+
+  event(process: ServerProcess, code: string, slots: Readonly<Record<string, string | number>>): void {
+    const { side } = process;
+    const { coverage } = this.#checker;
+    switch (code) {
+      case 'failover/state-changed':
+        this.#changed(process, String(slots.from), String(slots.to));
+        return;
+      case 'failover/partner-lost': {
+        const handling = this.#handling[side];
+        if (handling !== undefined) handling.hasLostContact = true;
+        const own = this.#told[side];
+        if (isOwnState(own)) coverage.reach(lossCell(own));
+        if (slots.why === 'updates stay unanswered')
+          coverage.reach(own === 'recover' ? EVENT_CELLS.askedInVain : EVENT_CELLS.unanswered);
+        return;
+      }
+      case 'failover/own-store-old': {
+        const handling = this.#handling[side];
+        if (handling !== undefined) handling.hasLostStore = true;
+        coverage.reach(EVENT_CELLS.ownStoreOld);
+        return;
+      }
+      case 'failover/auto-partner-down':
+        coverage.reach(EVENT_CELLS.safePeriod);
+        return;
+      default:
+    }
+  }
+
+  #changed(process: ServerProcess, from: string, to: string): void {
+    const { side } = process;
+    this.#told[side] = to;
+    this.#checker.looked('I24');
+    if (!this.#isLegal(side, from, to)) this.#report('I24', `${side} goes from ${from} to ${to}`);
+    if (from === 'recover-wait' && to === 'recover-done')
+      this.#checker.coverage.reach(
+        this.#world.hosts[side].isCommunicating() ? EVENT_CELLS.waitedConnected : EVENT_CELLS.waitedAlone,
+      );
+    if (to === 'potential-conflict') this.#noteWinners();
+    this.notePartnerServes();
+  }
+
+  #isLegal(side: Side, from: string, to: string): boolean {
+    // RECOVER is entered from anywhere: the store is found lost or old, or the partner went on alone.
+    if (to === 'recover') return true;
+    if (!isOwnState(from)) return false;
+    const step = `${from}>${to}`;
+    const handling = this.#handling[side];
+    if (afterLoss(from) === to && from !== to) return true;
+    if (handling === undefined) return STEPS_OF_TIME.has(step);
+    if (handling.message.kind === 'upddone') return STEPS_OF_UPDDONE.has(step);
+    if (handling.message.kind !== 'state' || handling.message.serverState === undefined) return false;
+    return handling.message.serverState !== 'startup' && nextState(from, handling.message.serverState) === to;
+  }
+
+  /** The durable record of a server, whether its process lives or not. */
+  saved(side: Side, record: RelationshipRecord): void {
+    this.#records[side] = record;
+  }
+
+  storeChanged(side: Side): void {
+    this.#records[side] = undefined;
+  }
+
+  /** P1, whichever of the two changed. */
+  notePartnerServes(): void {
+    for (const side of SIDES) {
+      const record = this.#records[side];
+      if (record?.state !== 'partner-down' || record.holdsAllData) continue;
+      const other = this.#world.hosts[otherSide(side)];
+      if (other.process !== undefined && serves(other.process))
+        this.#checker.excuse(side, `${side} holds ${other.side} for down, which serves in ${other.state()}`);
+    }
+  }
+
+  /** An operator's word, before it is carried out. */
+  commanded(process: ServerProcess, kind: 'partner-down' | 'shutdown' | 'pause' | 'resume'): void {
+    const { coverage } = this.#checker;
+    const state = process.state();
+    if (kind === 'partner-down') {
+      if (state === 'communications-interrupted') coverage.reach(EVENT_CELLS.operatorInterrupted);
+      if (state === 'resolution-interrupted') coverage.reach(EVENT_CELLS.operatorResolution);
+    } else if (state !== 'standalone') coverage.reach(EVENT_CELLS[kind]);
   }
 
   look(): void {
     const [a, b] = SIDES.map((side) => this.#world.hosts[side].process);
-    for (const side of SIDES) this.#checkAlone(this.#world.hosts[side].process);
-    if (a === undefined || b === undefined) return;
-    for (const [down, other] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      if (down.state() === 'partner-down' && serves(other) && other.state() !== 'partner-down')
-        this.#checker.excuse(`${other.side} serves in ${other.state()}, while ${down.side} holds it for down`);
+    this.notePartnerServes();
+    for (const side of SIDES) this.#lookAt(this.#world.hosts[side].process);
+    if (a === undefined || b === undefined) {
+      this.#bothDownSinceMs = undefined;
+      return;
     }
     this.#checkBothDown(a, b);
-    this.#checkOwners(a, b);
-    this.#checkHorizons();
   }
 
-  differences(): string[] {
-    const [a, b] = SIDES.map((side) => this.#world.hosts[side].process);
-    if (a === undefined || b === undefined) return ['a server is down'];
-    const out: string[] = [];
-    for (const address of this.#addresses) {
-      const ours = a.table.find(address);
-      const theirs = b.table.find(address);
-      const isDirty = ours?.dirty === true || theirs?.dirty === true;
-      if (isDirty || !agree(ours, theirs))
-        out.push(`${shortAddress(address)}: a ${describeBinding(ours)}; b ${describeBinding(theirs)}`);
+  /** I22, I23; and STARTUP that ended without contact. */
+  #lookAt(process: ServerProcess | undefined): void {
+    if (process === undefined) return;
+    const state = process.state();
+    const { side } = process;
+    if (this.#told[side] === 'startup' && isOwnState(state) && !process.link.isAttached) {
+      const previous = state === 'resolution-interrupted' ? 'potential-conflict' : state;
+      this.#checker.coverage.reach(startupCell(previous, 'no contact'));
     }
-    return out;
-  }
-
-  /** I23. */
-  #checkAlone(process: ServerProcess | undefined): void {
-    if (process === undefined || process.state() !== 'normal') return;
+    this.#told[side] = state;
     const silentMs = process.now.monoMs - process.link.lastReceivedMs;
-    if (silentMs > DEFAULT_LIMITS.receiveTimerSec * 1000 + 1000)
-      this.#report('I23', `${process.side} is NORMAL and has heard nothing for ${silentMs} ms`);
+    const limitMs = DEFAULT_LIMITS.receiveTimerSec * 1000 + 1000;
+    if (state === 'normal') {
+      this.#checker.looked('I23');
+      if (silentMs > limitMs) this.#report('I23', `${side} is NORMAL and has heard nothing for ${silentMs} ms`);
+    }
+    if (this.#world.hosts[side].isCommunicating() && silentMs > limitMs)
+      this.#report('I22', `${side} has heard nothing for ${silentMs} ms and holds the link for alive`);
   }
 
   #checkBothDown(a: ServerProcess, b: ServerProcess): void {
     const areBoth = [a, b].every(
-      (process) => process.state() === 'partner-down' && process.status()?.isCommunicating === true,
+      (process) => process.state() === 'partner-down' && this.#world.hosts[process.side].isCommunicating(),
     );
     if (!areBoth) this.#bothDownSinceMs = undefined;
     else {
+      this.#checker.looked('I23');
       this.#bothDownSinceMs ??= this.#world.nowMs;
       if (this.#world.nowMs - this.#bothDownSinceMs > BOTH_DOWN_MS_MAX)
         this.#report('I23', 'both are in PARTNER-DOWN and talk to each other');
     }
   }
 
-  /** I7, a part of the addresses at a time. */
-  #checkOwners(a: ServerProcess, b: ServerProcess): void {
-    const addresses = this.#addresses;
-    for (let i = 0; i < Math.min(ADDRESSES_PER_LOOK, addresses.length); i++) {
-      const address = addresses[this.#nextAddress++ % addresses.length]!;
-      if (mayAllocate(a, address) && mayAllocate(b, address))
-        this.#report(
-          'I7',
-          `both may give ${shortAddress(address)} away: a ${describeBinding(a.table.find(address))}; b ${describeBinding(b.table.find(address))}`,
-        );
+  /** I25: which addresses both servers have leased to different clients, whose leases run. */
+  #noteWinners(): void {
+    const { a, b } = this.#world.hosts;
+    if (a.process === undefined || b.process === undefined) return;
+    const states = SIDES.map((side) => this.#world.hosts[side].state());
+    if (!states.every((state) => state === 'potential-conflict' || state === 'partner-down')) return;
+    if (this.#checker.isForgetful('a') || this.#checker.isForgetful('b')) return;
+    for (const address of this.#checker.addresses) {
+      const ours = a.process.table.find(address);
+      const theirs = b.process.table.find(address);
+      if (ours?.state !== 'active' || theirs?.state !== 'active' || isSameClient(ours, theirs)) continue;
+      const nowAt = Math.max(a.process.now.wallAt, b.process.now.wallAt);
+      // Long enough that neither is over before the conflict is settled.
+      if (ours.leaseEndAt < nowAt + CONFLICT_SEC_MAX || theirs.leaseEndAt < nowAt + CONFLICT_SEC_MAX) continue;
+      this.#winners.set(address, ours);
     }
   }
 
-  /** I5: what a client holds is never more than MCLT and S ahead of what the other server has reason to expect. */
-  #checkHorizons(): void {
-    const { nowMs, options } = this.#world;
-    // A new half that has not heard of what the called server gave before serves nobody.
-    this.#hasBeenSettled ||= this.#world.isSettled();
-    if (!this.#hasBeenSettled) return;
-    for (const promised of this.#checker.promises.running(nowMs)) {
-      const there = otherSide(promised.side);
-      const { process } = this.#world.hosts[there];
-      const state = process?.state();
-      if (process === undefined || state === 'standalone' || this.#checker.isForgetful(there)) continue;
-      const binding = process.table.find(promised.address);
-      if (binding === undefined) continue;
-      const known = Math.max(
-        process.now.wallAt,
-        binding.leaseEndAt,
-        binding.sentPotentialAt,
-        binding.ackedPotentialAt,
-        binding.recvPotentialAt,
-      );
-      const endAt = process.now.wallAt + (promised.untilMs - nowMs) / 1000;
-      if (endAt > known + options.mcltSec + DEFAULT_LIMITS.skewAllowanceSec)
-        this.#report(
-          'I5',
-          `c${promised.client} holds ${shortAddress(promised.address)} from ${promised.side} for ${Math.round(endAt - known)} s more than ${there} expects: ${describeBinding(binding)}`,
-        );
+  /** Both are in NORMAL again: the primary's clients have kept their addresses, in both tables. */
+  settled(): void {
+    if (this.#winners.size === 0) return;
+    for (const [address, winner] of this.#winners) {
+      this.#checker.looked('I25');
+      for (const side of SIDES) {
+        const { process } = this.#world.hosts[side];
+        const binding = process?.table.find(address);
+        if (process === undefined || binding?.state !== 'active' || process.now.wallAt >= winner.leaseEndAt) continue;
+        if (binding.lastTransactionAt <= winner.lastTransactionAt + CONFLICT_SEC_MAX && !isSameClient(binding, winner))
+          this.#report(
+            'I25',
+            `${side} has ${shortAddress(address)} ${describeBinding(binding)} after the conflict, the primary had ${describeBinding(winner)}`,
+          );
+      }
     }
+    this.#winners.clear();
   }
 }
 
-function serves(process: ServerProcess): boolean {
-  return (
-    process.state() !== 'standalone' && process.table.pools().some(({ scopeId }) => process.serves(scopeId) === 'all')
-  );
+/** A conflict is settled within this, or its leases say nothing any more. */
+const CONFLICT_SEC_MAX = 30;
+
+/** "With flag STARTUP": PARTNER-DOWN ignores it, and nobody leaves for POTENTIAL-CONFLICT merely by it. */
+function isHeldBack(own: OwnState, told: ToldState): boolean {
+  if (own === 'partner-down') return true;
+  if (own !== 'resolution-interrupted' && own !== 'communications-interrupted') return false;
+  return told === 'potential-conflict' || told === 'resolution-interrupted';
 }
 
-function mayAllocate(process: ServerProcess, address: Ip4): boolean {
-  const scopeId = process.table.scopeOf(address);
-  const binding = process.table.find(address);
-  if (
-    scopeId === undefined ||
-    binding === undefined ||
-    process.state() === 'standalone' ||
-    process.serves(scopeId) !== 'all'
-  )
-    return false;
-  return process.core.rightsOf(scopeId).mayAllocate(process.now, binding);
-}
-
-function agree(a: Binding | undefined, b: Binding | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  if (a.state !== b.state || a.leaseEndAt !== b.leaseEndAt) return false;
-  return sameBytes(a.hardware, b.hardware) && sameBytes(a.clientId, b.clientId);
-}
-
-function isLegal(from: string, to: string): boolean {
-  // RECOVER is entered from anywhere: the store is found lost or old, or the partner went on alone.
-  if (to === 'recover' || OTHER_STEPS.has(`${from}>${to}`)) return true;
-  if (AFTER_CONTACT_LOST[from as KeptState] === to) return true;
-  const row = TRANSITIONS[from as KeptState];
-  return row !== undefined && Object.values(row).some((transition) => transition.next === to);
+/** The end of a lease that both have agreed to is FREE at both; what waits for agreement is not yet. */
+function isSameState(a: Binding, b: Binding): boolean {
+  if (a.state !== b.state) return false;
+  return a.state !== 'active' || isSameClient(a, b);
 }

@@ -1,7 +1,8 @@
 /**
- * What happened last, for whoever must understand a failing run. Lines are written only when somebody reads them: a run that
- * finds nothing pays for a closure each.
+ * What happened last, for whoever must understand a failing run. A run that finds nothing writes nothing: who wants the lines
+ * makes the run again, which is the same, with the trace on.
  */
+import { Story } from './story.ts';
 
 const LINES_KEPT = 6000;
 
@@ -12,10 +13,19 @@ interface Line {
 }
 
 export class Trace {
+  readonly isOn: boolean;
+  /** The same run in words; only while the trace is on. */
+  readonly story: Story | undefined;
   readonly #lines: Line[] = [];
   #next = 0;
 
+  constructor(isOn: boolean) {
+    this.isOn = isOn;
+    this.story = isOn ? new Story() : undefined;
+  }
+
   add(atMs: number, who: string, text: () => string): void {
+    if (!this.isOn) return;
     this.#lines[this.#next % LINES_KEPT] = { atMs, who, text };
     this.#next++;
   }

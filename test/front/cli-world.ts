@@ -8,6 +8,8 @@ export interface CliSetup {
   readonly env?: Readonly<Record<string, string>>;
   /** Files by path; `-` is the standard input. An Error is what reading gives. */
   readonly files?: Readonly<Record<string, string | Error>>;
+  /** Where what is written to files goes. */
+  readonly written?: Map<string, string>;
   readonly fetch?: CliWorld['fetch'];
   /** What a person at the terminal answers, in order. Absent: nobody is there. */
   readonly answers?: readonly string[];
@@ -22,6 +24,8 @@ export interface CliResult {
   readonly served: ServeOptions | undefined;
   readonly restored: RestoreOptions | undefined;
 }
+
+const CHUNK_CHARACTERS = 1000;
 
 class Left extends Error {
   readonly code: number;
@@ -58,6 +62,14 @@ export async function runCli(args: readonly string[], setup: CliSetup = {}): Pro
       const text = setup.files?.[path];
       if (typeof text === 'string') return text;
       throw text ?? Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
+    },
+    readChunks: async function* (path) {
+      const text = await world.readText(path);
+      // Pieces that cut through words and strings, as those of a large file do.
+      for (let at = 0; at < text.length; at += CHUNK_CHARACTERS) yield text.slice(at, at + CHUNK_CHARACTERS);
+    },
+    writeText: async (path, text) => {
+      setup.written?.set(path, text);
     },
     ask: answer,
     askSecret: answer,

@@ -368,3 +368,27 @@ test('a list can be made empty', async () => {
   assert.equal((await runCli(['server', 'set', '--no-trusted-relays'], { ...SERVER, fetch: server.fetch })).code, 0);
   assert.deepEqual(server.sent[0]?.body, { trustedRelays: [] });
 });
+
+test('a server of another make is declared, and a relationship with one is asked for by its kind', async () => {
+  const server = answering(200, done(null));
+  const setup = { ...SERVER, fetch: server.fetch };
+  const declare = 'pair declare isc2 --kind isc --host 10.0.0.3 --port 847 --local-address 10.0.0.1';
+  assert.equal((await runCli(declare.split(' '), setup)).code, 0);
+  const add =
+    'failover add r1 --partner-server 10.0.0.3 --partner-kind isc --scope-id 10.0.1.0 --protocol-role Secondary --no-holds-leases';
+  assert.equal((await runCli(add.split(' '), setup)).code, 0);
+  assert.deepEqual(
+    server.sent.map(({ body }) => body),
+    [
+      { name: 'isc2', kind: 'isc', host: '10.0.0.3', port: 847, localAddress: '10.0.0.1' },
+      {
+        name: 'r1',
+        partnerServer: '10.0.0.3',
+        partnerKind: 'isc',
+        scopeId: ['10.0.1.0'],
+        protocolRole: 'Secondary',
+        holdsLeases: false,
+      },
+    ],
+  );
+});

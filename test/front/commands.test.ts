@@ -86,7 +86,7 @@ test('--what-if is on every command that changes something and on no other', asy
 });
 
 test('every example of an operation calls that operation, and every example of a command one of its own', async () => {
-  const files = { ...SERVER.files, 'config.json': '{}' };
+  const files = { ...SERVER.files, 'config.json': '{}', 'plan.json': '{}', 'leases.json': '{}' };
   const called = async (line: string): Promise<string> => {
     const server = answering(200, done(null));
     const args = wordsOf(line).slice(1);

@@ -17,6 +17,8 @@ function worldOf(isTerminal: boolean): { world: CliWorld; written: string[] } {
       isInteractive: false,
       fetch: refuse,
       readText: refuse,
+      readChunks: refuse,
+      writeText: refuse,
       ask: refuse,
       askSecret: refuse,
       setExitCode: refuse,

@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { STATUS_VIEW } from '../../src/front/cli/failover-views.ts';
+import { PARTNERS_VIEW } from '../../src/front/cli/pair-views.ts';
+import { problemLines } from '../../src/front/cli/problem-text.ts';
 import { LEASE_VIEW, SCOPE_VIEW, SERVER_VIEW } from '../../src/front/cli/table-views.ts';
 import { WHY_VIEW } from '../../src/front/cli/trace-view.ts';
 import { automaticView } from '../../src/front/cli/views.ts';
+import { problemJson } from '../../src/front/rest/problem-json.ts';
 
 const CONTEXT = { width: undefined };
 const AT = 1_700_000_000;
@@ -161,5 +164,39 @@ test('answers without a view of their own are readable too', () => {
       'drops         : no-scope 3, nak 1',
       'percentage    : 0.50',
     ],
+  );
+});
+
+test('partners are listed with their kind, so that one of another make is told from our own', () => {
+  const own = {
+    name: 'dhcp2',
+    kind: 'twinlease',
+    host: 'dhcp2',
+    port: 647,
+    answers: true,
+    version: '0.1.0',
+    key: 'ab',
+  };
+  const foreign = { name: 'isc2', kind: 'isc', host: '10.0.0.3', port: 647, answers: false, version: null };
+  const rows = [
+    { ...own, relationships: ['r1'] },
+    { ...foreign, relationships: [], key: 'foreign:10.0.0.3' },
+  ];
+  const lines = PARTNERS_VIEW(rows, CONTEXT);
+  assert.match(lines[0] ?? '', /NAME +KIND +HOST/);
+  assert.match(lines[2] ?? '', /^isc2 +isc +10\.0\.0\.3 +647 +no /);
+});
+
+test('a warning that holds lines to be entered elsewhere shows them as lines, and nothing else that a terminal obeys', () => {
+  const problem = problemJson({
+    code: 'failover/foreign-enter',
+    slots: { name: 'r1', partner: 'isc2', lines: '\nfailover peer "r1" {\n  secondary;\u001b[31m\n}' },
+  });
+  const lines = problemLines('warning', problem).split('\n');
+  assert.deepEqual(lines.slice(0, 2), ['warning: Partner isc2 must be configured to match:', 'failover peer "r1" {']);
+  assert.equal(lines.join('\n').includes('\u001b'), false);
+  assert.ok(
+    lines.some((line) => line.includes('Enter this at isc2')),
+    'the advice names the partner',
   );
 });

@@ -64,7 +64,16 @@ export class Daemon {
   }
 
   async kill(): Promise<void> {
-    this.#child.kill('SIGKILL');
+    await this.#end('SIGKILL');
+  }
+
+  /** In order. */
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    this.#child.kill(signal);
     await this.#exited;
   }
 }

@@ -2,6 +2,7 @@
  * Every Windows code of the management specification 1.8 whose cause can exist here, as data: how the cause is made, and the call
  * that meets it. The tests of the operations and those of the front doors run the same table.
  */
+import type { Tombstone } from '../../src/core/config/model.ts';
 import type { Caller } from '../../src/server/control.ts';
 import { type EpochSec, parseIp4 } from '../../src/wire/units.ts';
 import { type FakeWorld, lease, pairedServers, READER, scope, twoServers } from './fake-control.ts';
@@ -71,6 +72,16 @@ const manyRelationships = (world: FakeWorld): void => {
     })),
   }));
 };
+
+const tombstone = (world: FakeWorld): Tombstone => ({
+  relationshipId: 'gone',
+  name: 'gone',
+  partnerKey: world.b.key,
+  removedAt: world.a.control.now().wallAt,
+  scopeIds: ['10.0.2.0'],
+  role: 'primary',
+  mcltSec: 3600,
+});
 
 const ADD_PARAMETERS: readonly (readonly [string, string, Record<string, unknown>])[] = [
   ['an empty name', LOAD_BALANCE, { Name: '' }],
@@ -188,6 +199,14 @@ const OF_ADDING: readonly ErrorCase[] = [
     operation: LOAD_BALANCE,
     params: { ...ADD, ScopeId: ['10.0.1.0'] },
     world: paired(),
+  },
+  {
+    name: 'a scope in which leases of a former partner may run',
+    messageId: 'DHCP 20113',
+    code: 'failover/scope-waits',
+    operation: LOAD_BALANCE,
+    params: ADD,
+    world: two((world) => world.a.put((config) => ({ ...config, tombstones: [tombstone(world)] }))),
   },
   {
     name: 'a name that is taken',

@@ -12,6 +12,8 @@ import { poolShapeOf } from '../../src/core/config/pool-shape.ts';
 import type { EndpointStatus } from '../../src/core/failover/endpoint-types.ts';
 import { faultProblem } from '../../src/core/problems/config-faults.ts';
 import type { Problem } from '../../src/core/problems/problem.ts';
+import { makeServing } from '../../src/core/serving/serving.ts';
+import { STANDALONE_RIGHTS } from '../../src/core/serving/standalone-rights.ts';
 import { changesOf } from '../../src/manage/changes.ts';
 import { invoke } from '../../src/manage/define.ts';
 import { followerOf } from '../../src/manage/follow.ts';
@@ -99,6 +101,8 @@ export class FakeServer {
   readonly hosts = new Map<string, string>();
   features: string[] | undefined;
   skewSec = 0;
+  /** Since when its endpoints are in PARTNER-DOWN. */
+  downAt = 0;
   drainRefusal: string | undefined;
   traces: DecisionTrace[] = [];
   isUp = true;
@@ -208,6 +212,12 @@ export class FakeServer {
         step('bindings', () => {
           for (const binding of bindings) this.bindings.change(binding);
         }),
+      importLeases: (leases, isTrial) =>
+        step('import', () => {
+          const identity = { relayServerAddress: parseIp4(this.address)! };
+          const serving = makeServing(this.config, this.bindings, () => STANDALONE_RIGHTS, identity);
+          return leases.map((one) => serving.importLease(control.now(), one, isTrial));
+        }),
       pendingOffers: () => 0,
       endpointStatus: (name) => this.#status(name),
       command: async (name, command) => {
@@ -224,6 +234,7 @@ export class FakeServer {
       callPartner: (partner, method, params) => step(`call ${method}`, () => this.#call(partner, method, params)),
       acceptInvitation: async (code) => this.#acceptInvitation(code),
       invite: () => ({ code: 'code-of-' + this.name, expiresAt: (world.wallAt + 600) as EpochSec }),
+      placeFor: async () => ({ address: this.address, port: 647 }),
       resolve: async (host) => {
         const address = parseIp4(host) ?? parseIp4(this.hosts.get(host.toLowerCase()) ?? '');
         return address === undefined ? [] : [address];
@@ -332,7 +343,7 @@ export class FakeServer {
       skewSec: 0,
       unackedUpdates: 0,
       dirtyBindings: 0,
-      partnerDownAt: 0 as EpochSec,
+      partnerDownAt: this.downAt as EpochSec,
       recoverWaitUntilAt: 0 as EpochSec,
       autoPartnerDownAt: 0 as EpochSec,
       silentScopeIds: [...this.silent],

@@ -241,6 +241,40 @@ test('a plain connection is handed over whole when its address is a foreign part
   assert.equal(answer.toString(), 'ok');
 });
 
+test('a foreign partner that waits for a greeting is handed over in its silence, with what it may have said', async (t) => {
+  const greeted = { allowPlain: () => true, expectsGreeting: () => true, limits: { silentMs: 20 } };
+  const { door, connections } = await openDoor(t, greeted);
+  const silent = await call(t, door);
+  const called = await connections.next();
+  called.write(Buffer.from('hello'));
+  const [greeting] = (await once(silent, 'data')) as [Buffer];
+  assert.equal(greeting.toString(), 'hello');
+  silent.write(Buffer.from('you'));
+  assert.equal(await bytesOf(called, 3), 'you');
+  const slow = await call(t, door);
+  slow.write(Buffer.from([0]));
+  const second = await connections.next();
+  slow.write(Buffer.from([12]));
+  assert.equal(await bytesOf(second, 2), '\u0000\u000c');
+});
+
+test('a Twinlease server at the address of a foreign partner still comes in over TLS', async (t) => {
+  const { door, connections } = await openDoor(t, { allowPlain: () => true, expectsGreeting: () => true });
+  await dialled(t, door);
+  const called = await connections.next();
+  assert.deepEqual([called.kind, called.peerKey], ['tls', PARTNER.key]);
+});
+
+test('a caller that says nothing is not greeted where nobody waits for that', async (t) => {
+  const { door, refusals } = await openDoor(t, {
+    allowPlain: () => true,
+    expectsGreeting: () => false,
+    limits: { silentMs: 1, firstBytesMs: 40 },
+  });
+  await call(t, door);
+  assert.match(await refusals.next(), /did not say in time/);
+});
+
 test('a plain connection from anywhere else is closed at once', async (t) => {
   const { door, refusals } = await openDoor(t);
   const socket = await call(t, door);

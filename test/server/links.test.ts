@@ -94,7 +94,10 @@ class World {
       closed: (name, why) => this.told.push(`closed ${name}: ${why}`),
       message: (name, message) => this.told.push(`${message.kind} ${message.xid} of ${name}`),
       relationshipOf: (name) => (name === NAME && this.isKnown ? relationship : undefined),
-      digestOf: () => this.digest,
+      foreignAt: () => undefined,
+      digestsOf: () => (this.digest === undefined ? [] : [this.digest]),
+      digestFound: () => undefined,
+      mayReplace: () => true,
       dial: () => {
         const wire = new Wire();
         this.dialled.push(wire);

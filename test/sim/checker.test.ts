@@ -48,7 +48,7 @@ test('a disk that loses what it had flushed is found out', () => {
         [
           { afterSec: 30, fault: { kind: 'cut', how: 'closed' } },
           { afterSec: 60, fault: { kind: 'kill', side: 'a' } },
-          { fault: { kind: 'lose-tail', side: 'a', frames: 40 } },
+          { fault: { kind: 'lose-tail', side: 'a', frames: 20 } },
           { afterSec: 5, fault: { kind: 'start', side: 'a' } },
           { afterSec: 120, fault: { kind: 'heal' } },
         ] as const,

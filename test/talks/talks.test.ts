@@ -1,5 +1,5 @@
 /**
- * Scripted conversations of two engines. A file is a row of blocks: commands, separated by `;` or line ends, then `----`, then what
+ * Scripted conversations of two engines, or of one (`one`) whose partner the script speaks for. A file is a row of blocks: commands, separated by `;` or line ends, then `----`, then what
  * came of them up to an empty line: messages in the order they were sent (CONTACT left out), what clients got, and the states
  * at the end. `TALKS_REWRITE=1` records the output anew; it is then reviewed like code.
  */
@@ -7,8 +7,13 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Ip4 } from '../../src/wire/units.ts';
-import { Pair, type PairOptions, SCOPE, type Side } from '../core/failover/pair.ts';
+import type { WireProfile } from '../../src/wire/failover/messages.ts';
+import type { EpochSec, Ip4, Sec } from '../../src/wire/units.ts';
+import type { ServerState } from '../../src/wire/failover/messages.ts';
+import type { StandingState } from '../clauses/parties.ts';
+import { describe, Pair, type PairOptions, SCOPE, type Side } from '../core/failover/pair.ts';
+import { Rig, WALL } from '../core/failover/rig.ts';
+import { IscReplay } from './isc-replay.ts';
 
 const FOLDER = join(process.cwd(), 'test', 'talks');
 
@@ -29,6 +34,8 @@ function parse(text: string): Block[] {
 
 class Talk {
   #pair: Pair | undefined;
+  #one: Rig | undefined;
+  #replay: IscReplay | undefined;
   #seen = 0;
   #lines: string[] = [];
 
@@ -40,6 +47,7 @@ class Talk {
         if (words[0] !== '') this.#do(words);
       }
     if (this.#pair !== undefined) this.#lines.push(this.#pair.states());
+    if (this.#replay !== undefined) this.#lines.push(this.#replay.states());
     return this.#lines.join('\n');
   }
 
@@ -54,6 +62,19 @@ class Talk {
       this.#pair = new Pair(optionsOf(words.slice(1)));
       return;
     }
+    if (verb === 'one') {
+      this.#one = oneOf(words.slice(1));
+      return;
+    }
+    if (this.#one !== undefined) {
+      this.#withOne(this.#one, words);
+      return;
+    }
+    if (verb === 'isc') this.#replay = new IscReplay(givenIn(words.slice(1)));
+    if (this.#replay !== undefined) {
+      this.#doReplayed(this.#replay, words);
+      return;
+    }
     const pair = this.#world;
     const side = a as Side;
     if (verb === 'start') pair.start(...(words.slice(1) as Side[]));
@@ -63,11 +84,43 @@ class Talk {
     else if (verb === 'revive') pair.revive(side, b === 'empty');
     else if (verb === 'partner-down')
       this.#lines.push(`partner-down on ${a}: ${pair.command(side, { kind: 'partner-down' })}`);
-    else if (verb === 'shutdown') pair.command(side, { kind: 'shutdown' });
+    else if (verb === 'shutdown' || verb === 'pause' || verb === 'resume') pair.command(side, { kind: verb });
     else if (verb === 'client') this.#client(a, b, d as Side, Number(e === '' ? 600 : e));
     else if (verb === 'show') for (const s of ['A', 'B'] as const) this.#lines.push(`${s}: ${pair.counts(s)}`);
     else assert.fail(`unknown command ${verb} ${a} ${b} ${c}`);
     this.#messages();
+  }
+
+  /** With a recorded dhcpd: `play SEC`, `client NAME boots|renews|releases [SEC]`, an operator's command, `show`. */
+  #doReplayed(replay: IscReplay, words: readonly string[]): void {
+    const [verb, a = '', b = '', c = '600'] = words;
+    if (verb === 'play') replay.play(Number(a));
+    else if (verb === 'client') replay.client(a, b, Number(c));
+    else if (verb === 'show') replay.lines.push(replay.counts());
+    else if (verb === 'partner-down' || verb === 'pause' || verb === 'shutdown' || verb === 'resume') replay.command(verb);
+    else assert.equal(verb, 'isc', `unknown command ${verb}`);
+    this.#lines.push(...replay.take());
+  }
+
+  /** What the scripted partner does, and what else happens to the one engine. */
+  #withOne(rig: Rig, words: readonly string[]): void {
+    const [verb, a = '', b = ''] = words;
+    rig.quiet();
+    if (verb === 'meets') rig.link();
+    else if (verb === 'says') rig.says(a as ServerState, b === 'startup' ? 1 : 0);
+    else if (verb === 'lost') rig.step({ kind: 'disconnected', why: 'cut' });
+    else if (verb === 'upddone') rig.hear({ kind: 'upddone', xid: rig.asked });
+    else if (verb === 'answers') rig.answerAll();
+    else if (verb === 'wait') rig.wait(Number(a));
+    else if (verb === 'partner-down' || verb === 'pause' || verb === 'resume' || verb === 'shutdown')
+      this.#lines.push(`${verb}: ${rig.command({ kind: verb })}`);
+    else assert.fail(`unknown command ${verb} of one`);
+    for (const effect of rig.effects) {
+      if (effect.kind === 'close') this.#lines.push('closes');
+      const isMessage = effect.kind === 'send' || effect.kind === 'send-now';
+      if (!isMessage || effect.message.kind === 'contact') continue;
+      this.#lines.push(`${rig.role} -> ${describe({ ...effect.message, sentAt: rig.wallAt })}`);
+    }
   }
 
   #client(name: string, what: string, side: Side, desired: number): void {
@@ -97,8 +150,30 @@ function addressOf(address: Ip4): number {
   return address - SCOPE;
 }
 
-function optionsOf(words: readonly string[]): PairOptions {
+function givenIn(words: readonly string[]): Map<string, string> {
+  return new Map(words.map((word) => word.split('=') as [string, string]));
+}
+
+/** One engine in a state: with a partner that it hears where the state needs one, else alone. */
+function oneOf(words: readonly string[]): Rig {
   const given = new Map(words.map((word) => word.split('=') as [string, string]));
+  const state = (given.get('state') ?? 'normal') as StandingState;
+  const wait = Number(given.get('recover-wait') ?? 0);
+  const rig = new Rig({
+    role: given.get('role') === 'secondary' ? 'secondary' : 'primary',
+    poolSize: 4,
+    config: given.has('auto-partner-down') ? { autoPartnerDownSec: Number(given.get('auto-partner-down')) as Sec } : {},
+    record: {
+      state: state === 'potential-conflict' ? 'partner-down' : state,
+      partnerDownAt: WALL as EpochSec,
+      recoverWaitUntilAt: (wait === 0 ? 0 : WALL + wait) as EpochSec,
+    },
+  });
+  return rig.into(state);
+}
+
+function optionsOf(words: readonly string[]): PairOptions {
+  const given = givenIn(words);
   const number = (name: string, usual: number): number => Number(given.get(name) ?? usual);
   return {
     mode: given.get('mode') === 'hot-standby' ? 'HotStandby' : 'LoadBalance',
@@ -107,6 +182,7 @@ function optionsOf(words: readonly string[]): PairOptions {
     poolSize: number('pool', 6),
     called: (given.get('called') ?? 'A') as Side,
     active: (given.get('active') ?? 'A') as Side,
+    ...(given.has('profile') ? { profile: given.get('profile') as WireProfile } : {}),
     ...(given.has('auto-partner-down') ? { autoPartnerDownSec: number('auto-partner-down', 0) } : {}),
   };
 }

@@ -65,7 +65,10 @@ export function fieldOf(identities: Identities, row: number, field: number): Uin
   const length = bytes[piece + 4 + field]!;
   if (length === 0) return undefined;
   const from = fieldStart(bytes, piece, field);
-  return bytes.slice(from, from + length);
+  // For the few bytes of a field a loop is faster than `slice`.
+  const copy = new Uint8Array(length);
+  for (let i = 0; i < length; i++) copy[i] = bytes[from + i]!;
+  return copy;
 }
 
 /**

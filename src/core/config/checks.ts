@@ -3,16 +3,18 @@
  * relationships may stand together. Each refusal says why, what to do, and carries Windows's own code where Windows has one
  * (management specification 1.8). It leaves out shapes and single bounds, which `schema.ts` has checked before.
  */
-import { formatIp4, ip4, maskOf } from '../../wire/units.ts';
+import { formatIp4, ip4, maskOf, parseIp4 } from '../../wire/units.ts';
 import type {
   Config,
   OptionDefinition,
   OptionValue,
+  Partner,
   Relationship,
   Reservation,
   ReservationKey,
   Scope,
 } from './model.ts';
+import { FOREIGN_KEY_PREFIX, foreignKey, profileOf } from './partner-key.ts';
 import { addressOf, prefixOf } from './pool-shape.ts';
 import type { ShapeFault } from './schema.ts';
 
@@ -51,7 +53,12 @@ export type RuleName =
   | 'relationship-scope-unknown'
   | 'relationship-scope-taken'
   | 'relationship-scope-bootp'
+  | 'relationship-profile'
+  | 'relationship-partner-shared'
+  | 'relationship-secret-unused'
   | 'relationships-too-many'
+  | 'partner-foreign-key'
+  | 'partner-foreign-host'
   | 'partner-twice';
 
 /** RFC 2131 needs a network, a broadcast and two host addresses: nothing smaller than a /30 can be a scope. */
@@ -457,13 +464,45 @@ function checkRelationship(config: Config, relationship: Relationship, at: strin
       windowsCode: FO_RELATIONSHIP_NAME_TOO_LONG,
     });
   }
-  const isForeign = relationship.profile !== 'twinlease';
-  if (!isForeign && !config.partners.some((partner) => partner.key === relationship.partnerKey)) {
+  const partner = config.partners.find((one) => one.key === relationship.partnerKey);
+  if (partner === undefined) {
     faults.push({
       rule: 'relationship-partner-unknown',
       path: `${at}.partnerKey`,
       what: `names no partner that this server was introduced to (${relationship.partnerServer})`,
       fix: 'Introduce the two servers first, or declare the partner foreign.',
+      windowsCode: INVALID_PARAMETER,
+    });
+    return;
+  }
+  if (relationship.profile !== profileOf(partner)) {
+    faults.push({
+      rule: 'relationship-profile',
+      path: `${at}.profile`,
+      what: `is ${relationship.profile}, but the partner ${partner.name} speaks ${profileOf(partner)}`,
+      fix: `Write ${profileOf(partner)}, or name another partner.`,
+      windowsCode: INVALID_PARAMETER,
+    });
+  }
+  if (partner.foreign === undefined) return;
+  // Its connections are told apart by address alone (failover specification 11.2).
+  const other = config.relationships.find((one) => one !== relationship && one.partnerKey === partner.key);
+  if (other !== undefined && config.relationships.indexOf(other) < config.relationships.indexOf(relationship)) {
+    faults.push({
+      rule: 'relationship-partner-shared',
+      path: `${at}.partnerKey`,
+      what: `names the partner ${partner.name} of another make, with which there is the relationship "${other.name}" already`,
+      fix: 'Add the scopes to that relationship.',
+      windowsCode: INVALID_PARAMETER,
+    });
+  }
+  // Failover specification 1.12: dhcpd neither sends nor checks a message digest.
+  if (partner.foreign.kind === 'isc' && relationship.sharedSecretRef !== null) {
+    faults.push({
+      rule: 'relationship-secret-unused',
+      path: `${at}.sharedSecretRef`,
+      what: 'names a shared secret, which ISC dhcpd cannot use',
+      fix: 'Write null, and protect the connection between the two by other means.',
       windowsCode: INVALID_PARAMETER,
     });
   }
@@ -516,10 +555,46 @@ function checkPartners(config: Config, faults: ConfigFault[]): void {
         rule: 'partner-twice',
         path: `partners[${i}].key`,
         what: `partners[${first}] has the same key`,
-        fix: 'Two hosts with one identity are refused: make a new identity on one of them.',
+        fix:
+          partner.foreign === undefined
+            ? 'Two hosts with one identity are refused: make a new identity on one of them.'
+            : 'One address has one server: remove one of the two.',
         windowsCode: INVALID_PARAMETER,
       }),
     );
+    checkForeign(partner, `partners[${i}]`, faults);
+  });
+}
+
+function checkForeign(partner: Partner, at: string, faults: ConfigFault[]): void {
+  if (partner.foreign === undefined) {
+    if (!partner.key.startsWith(FOREIGN_KEY_PREFIX)) return;
+    faults.push({
+      rule: 'partner-foreign-key',
+      path: `${at}.key`,
+      what: 'is the key of a server of another make, but it is not said of which',
+      fix: 'Add the field "foreign" with its kind, or give the key of a Twinlease server.',
+      windowsCode: INVALID_PARAMETER,
+    });
+    return;
+  }
+  if (parseIp4(partner.host) === undefined) {
+    faults.push({
+      rule: 'partner-foreign-host',
+      path: `${at}.host`,
+      what: `"${partner.host}" is not an IPv4 address`,
+      fix: 'A server of another make is recognised by the address that it calls from: write that.',
+      windowsCode: INVALID_PARAMETER,
+    });
+    return;
+  }
+  if (partner.key === foreignKey(partner.host) && partner.nextKey === undefined) return;
+  faults.push({
+    rule: 'partner-foreign-key',
+    path: `${at}.key`,
+    what: 'a server of another make is known by its address alone',
+    fix: `Write ${foreignKey(partner.host)}, and no next key.`,
+    windowsCode: INVALID_PARAMETER,
   });
 }
 

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { fromHex, parseIp4, prefixLengthOf } from '../../wire/units.ts';
 import { SCOPE_DEFAULTS, SERVER_DEFAULTS } from './defaults.ts';
 import type { Config, Scope } from './model.ts';
+import { FOREIGN_KEY_PREFIX } from './partner-key.ts';
 
 /** Something in a configuration that cannot be taken: where, what is wrong, and what to do. */
 export interface ShapeFault {
@@ -146,12 +147,28 @@ const relationship = z.strictObject({
 });
 
 const port = z.int().min(1).max(65_535);
+/** Of a Twinlease server the hash of its key, of a server of another make `foreign:` and its address. */
+const partnerKey = z
+  .string()
+  .max(128)
+  .refine((text) => isForeignKey(text) || (isPlainHex(text) && text.length === 64), {
+    error: `is neither 32 octets in hexadecimal nor "${FOREIGN_KEY_PREFIX}" and an address|Copy the key from \`twinlease pair list\`.`,
+  })
+  .transform((text) => (isForeignKey(text) ? text : text.toLowerCase()));
+
+function isForeignKey(text: string): boolean {
+  return text.startsWith(FOREIGN_KEY_PREFIX);
+}
+
 const partner = z.strictObject({
-  key: hex(32, 32),
+  key: partnerKey,
   nextKey: hex(32, 32).exactOptional(),
   name: text(1, 255),
   host: text(1, 255),
   port,
+  foreign: z
+    .strictObject({ kind: z.enum(['isc', 'msft', 'draft']), localAddress: address.nullable().default(null) })
+    .exactOptional(),
 });
 
 const tombstone = z.strictObject({

@@ -9,6 +9,7 @@ import {
   type RejectReason,
   type WireProfile,
 } from '../../wire/failover/messages.ts';
+import { VENDOR_FLAG_DELETED_APART } from '../../wire/failover/update.ts';
 import { type EpochSec, NEVER_AT, sameBytes } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
 import type { ProtocolRole } from '../config/model.ts';
@@ -88,6 +89,9 @@ export function judge(update: BindingUpdate, ours: Binding | undefined, how: Jud
   if (isMalformedHardware(update.hardware)) return reject('unknown');
   if (update.state === 'backup' && ((update.ipFlags ?? 0) & IP_FLAG_RESERVED) !== 0 && !how.isReservedHere)
     return reject('ip-not-reserved');
+  // Specification 3.1, 5.4: with Windows a reserved address never changes hands.
+  if (how.profile === 'msft' && how.isReservedHere && (update.state === 'free' || update.state === 'backup'))
+    return reject('outdated-binding-information');
   // Perhaps only this server knows until when such a lease can run. The partner is told ours, and asks again later.
   if (update.state === 'reset' && ours.state === 'abandoned' && !how.mayReset && !how.isRecoveringAll)
     return reject('outdated-binding-information');
@@ -98,6 +102,8 @@ export function judge(update: BindingUpdate, ours: Binding | undefined, how: Jud
 function isIncomplete(update: BindingUpdate): boolean {
   const { state } = update;
   if (state !== 'active' && state !== 'expired' && state !== 'released') return false;
+  // Specification 5.4, adjustments: Windows says so of what it deleted without contact. A lease needs its client all the same.
+  if (state !== 'active' && ((update.vendorFlags ?? 0) & VENDOR_FLAG_DELETED_APART) !== 0) return false;
   if (update.clientId === undefined && update.hardware === undefined) return true;
   return state === 'active' && update.leaseEndAt === undefined;
 }
@@ -119,6 +125,7 @@ function byTable(update: BindingUpdate, ours: Binding, how: Judging): Verdict {
     case 'reject-16':
       // In PARTNER-DOWN the partner may have ended the time aside by itself, and may have leased the address since.
       if (how.isRecovering && theirsAt >= ours.stateSinceAt) return ACCEPT;
+      if (how.profile === 'isc' && isAsideOverThere(update, ours, theirsAt)) return ACCEPT;
       return reject('less-critical-binding-information');
     case 'same-client':
       return activeOverActive(update, ours, theirsAt, how);
@@ -127,7 +134,7 @@ function byTable(update: BindingUpdate, ours: Binding, how: Judging): Verdict {
       if (ours.state === 'active' && !isSameClient(update, ours)) return reject('outdated-binding-information');
       return isNotOlder(update, ours, theirsAt, how) ? ACCEPT : reject('outdated-binding-information');
     case 't2':
-      return isOver(ours.leaseEndAt, how.nowAt) ? ACCEPT : reject('outdated-binding-information');
+      return isOverHere(ours, how) ? ACCEPT : reject('outdated-binding-information');
     case 't3':
       return theirsAt >= ours.stateSinceAt ? ACCEPT : reject('outdated-binding-information');
     default:
@@ -135,11 +142,29 @@ function byTable(update: BindingUpdate, ours: Binding, how: Judging): Verdict {
   }
 }
 
+/**
+ * dhcpd ends the time aside by its own clock and may have leased the address since (specification 2.10). Refused, that lease would be
+ * told no more, and our own RESET would take it from its client.
+ */
+function isAsideOverThere(update: BindingUpdate, ours: Binding, theirsAt: EpochSec): boolean {
+  const isAvailable = update.state === 'free' || update.state === 'backup';
+  return (isAvailable ? (update.stateSinceAt ?? NEVER_AT) : theirsAt) > ours.stateSinceAt;
+}
+
 /** t1 of specification 5.4, with equality; the margin counts only while the partner has not acknowledged ours. */
 function isNotOlder(update: BindingUpdate, ours: Binding, theirsAt: EpochSec, how: Judging): boolean {
   const margin = ours.dirty ? how.marginSec : 0;
   if (ours.state === 'active') return theirsAt >= ours.lastTransactionAt + margin;
   return update.state === 'active' ? theirsAt + margin >= ours.lastTransactionAt : theirsAt >= ours.lastTransactionAt;
+}
+
+/**
+ * t2 of specification 5.4. dhcpd says EXPIRED in the very second in which a lease ends, and does not repeat it after a reject, so
+ * toward it there is no allowance; a lease that it granted ends by its own clock, which it never corrects (1.11, 2.10).
+ */
+function isOverHere(ours: Binding, how: Judging): boolean {
+  if (how.profile !== 'isc') return isOver(ours.leaseEndAt, how.nowAt);
+  return how.nowAt >= ours.leaseEndAt || (!ours.grantedHere && how.sentAt >= ours.leaseEndAt);
 }
 
 /** Different clients: the secondary accepts, the primary rejects; but a lease that is over neither defends nor displaces. */

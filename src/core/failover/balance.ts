@@ -7,12 +7,22 @@ import { formatIp4, type Ip4 } from '../../wire/units.ts';
 import type { PoolCounts } from '../bindings/binding.ts';
 import { type Context, event, isCommunicating, ownKind, partnersKind, put, send, type Waiting } from './context.ts';
 import type { EndpointConfig } from './endpoint-types.ts';
-import { BEYOND_TAKEN, POOLREQ_EVERY_MS } from './limits.ts';
+import { BEYOND_TAKEN, POOLREQ_EVERY_MS, POOLREQ_FOREIGN_EVERY_MS } from './limits.ts';
 import { makeAvailable } from './times.ts';
+
+/** Why the shares are looked at. */
+export type ReviewReason = 'entering-normal' | 'asked' | 'timer';
 
 /** How many of `available` addresses of a scope should be the secondary's. */
 export function backupTarget(config: EndpointConfig, available: number): number {
   if (available <= 0) return 0;
+  if (config.profile !== 'isc') return configuredShare(config, available);
+  // Specification 2.11, 8.5: dhcpd aims at halves. What is above would come back at once; what is below it only asks for.
+  const half = Math.floor(available / 2);
+  return config.role === 'primary' ? Math.min(configuredShare(config, available), half) : half;
+}
+
+function configuredShare(config: EndpointConfig, available: number): number {
   if (config.mode === 'HotStandby') {
     const isStandbySecondary = (config.role === 'secondary') !== config.isActive;
     const reserve = Math.min(Math.ceil((available * config.percentage) / 100), Math.max(available - 1, 0));
@@ -38,24 +48,39 @@ export function toGive(config: EndpointConfig, counts: PoolCounts, tolerancePerc
 }
 
 /** Plans moves for all scopes; answers how many. They are made one by one as the window allows (`nextGift`). */
-export function review(ctx: Context, isExact: boolean): number {
+export function review(ctx: Context, reason: ReviewReason): number {
   const { balance } = ctx;
   balance.reviewAtMs = ctx.now.monoMs + ctx.limits.balanceEveryMs;
   if (!mayBalance(ctx)) return 0;
   let planned = 0;
   for (const scopeId of ctx.config.scopeIds) {
     if (ctx.record.silentScopeIds.includes(scopeId)) continue;
-    const count = toGive(ctx.config, ctx.bindings.counts(scopeId), ctx.limits.balanceTolerancePercent, isExact);
+    const count = countToMove(ctx, ctx.bindings.counts(scopeId), reason);
     if (count === 0) {
       balance.quotas.delete(scopeId);
       continue;
     }
+    const to = count > 0 ? 'the partner' : 'this server';
     if (!balance.quotas.has(scopeId))
-      event(ctx, 'failover/balance', { scopeId: formatIp4(scopeId), count, to: 'the partner' });
+      event(ctx, 'failover/balance', { scopeId: formatIp4(scopeId), count: Math.abs(count), to });
     balance.quotas.set(scopeId, count);
-    planned += count;
+    planned += Math.max(count, 0);
   }
   return planned;
+}
+
+/** Below 0: to be taken back. */
+function countToMove(ctx: Context, counts: PoolCounts, reason: ReviewReason): number {
+  const { config, limits } = ctx;
+  // Specification 3.7: with Windows the primary drives both directions.
+  if (config.profile === 'msft') {
+    const given = toGive(config, counts, limits.balanceTolerancePercent, reason !== 'timer');
+    const taken = toGive({ ...config, role: 'secondary' }, counts, limits.balanceTolerancePercent, reason !== 'timer');
+    return given - taken;
+  }
+  // Specification 8.5: dhcpd as primary moves addresses until half are ours; it gets some back only when it has need of them.
+  const isWanted = config.profile !== 'isc' || config.role === 'primary' || reason === 'asked' || counts.free === 0;
+  return isWanted ? toGive(config, counts, limits.balanceTolerancePercent, reason !== 'timer') : 0;
 }
 
 /** The next address to give: it changes hands here and now, durably before its message. */
@@ -65,16 +90,22 @@ export function nextGift(ctx: Context): Waiting | undefined {
   const own = ownKind(ctx);
   for (const [scopeId, left] of quotas) {
     const { byAddress, shelved } = ctx.outbox;
-    const isTaken = (address: Ip4): boolean => ctx.isHeld(address) || byAddress.has(address) || shelved.has(address);
+    const isTaken = (address: Ip4): boolean =>
+      ctx.isHeld(address) || byAddress.has(address) || shelved.has(address) || isUnagreed(ctx, address);
     const looks = byAddress.size + shelved.size + BEYOND_TAKEN;
-    const address = left > 0 ? ctx.bindings.nextFree(scopeId, own, isTaken, looks) : undefined;
+    const isTake = left < 0;
+    const from = isTake ? partnersKind(ctx) : own;
+    const address = left === 0 ? undefined : ctx.bindings.nextFree(scopeId, from, isTaken, looks);
     const binding = address === undefined ? undefined : ctx.bindings.find(address);
     if (address === undefined || binding === undefined) {
       quotas.delete(scopeId);
       continue;
     }
-    quotas.set(scopeId, left - 1);
+    quotas.set(scopeId, left - Math.sign(left));
+    // It stays the partner's until the partner has agreed (specification 5.2).
+    if (isTake) return { address, isOfJob: false, giftFrom: undefined, isTake };
     makeAvailable(binding, partnersKind(ctx));
+    if (ctx.config.profile !== 'twinlease') binding.stateSinceAt = ctx.now.wallAt;
     binding.dirty = true;
     put(ctx, binding);
     return { address, isOfJob: false, giftFrom: own };
@@ -82,14 +113,36 @@ export function nextGift(ctx: Context): Waiting | undefined {
   return undefined;
 }
 
+/** Specification 2.14-11: an address that dhcpd may believe leased is given only after it agreed to the end. */
+function isUnagreed(ctx: Context, address: Ip4): boolean {
+  return ctx.config.profile === 'isc' && ctx.bindings.find(address)?.dirty === true;
+}
+
 /** Asks for addresses when our own share is below half of what it should be; called after allocations and by the timer. */
 export function askWhenLow(ctx: Context, scopeIds: Iterable<Ip4>): void {
+  if (ctx.config.profile === 'msft') {
+    takeWhenDry(ctx, scopeIds);
+    return;
+  }
   if (!mayAsk(ctx) || ctx.now.monoMs < ctx.balance.poolreqAfterMs) return;
   for (const scopeId of scopeIds) {
     // While the leases of a new scope come over, all of its addresses are on their way and none can be given.
     if (!ctx.scopeIds.has(scopeId) || ctx.record.silentScopeIds.includes(scopeId) || !isLow(ctx, scopeId)) continue;
-    ctx.balance.poolreqAfterMs = ctx.now.monoMs + POOLREQ_EVERY_MS;
+    const isForeign = ctx.config.profile !== 'twinlease';
+    ctx.balance.poolreqAfterMs = ctx.now.monoMs + (isForeign ? POOLREQ_FOREIGN_EVERY_MS : POOLREQ_EVERY_MS);
     send(ctx, { kind: 'poolreq' });
+    return;
+  }
+}
+
+/** Between the reviews, which are far apart with Windows. */
+function takeWhenDry(ctx: Context, scopeIds: Iterable<Ip4>): void {
+  if (!mayBalance(ctx) || ctx.now.monoMs < ctx.balance.poolreqAfterMs) return;
+  for (const scopeId of scopeIds) {
+    const { free, backup } = ctx.bindings.counts(scopeId);
+    if (free > 0 || backup < 2) continue;
+    ctx.balance.poolreqAfterMs = ctx.now.monoMs + POOLREQ_FOREIGN_EVERY_MS;
+    review(ctx, 'asked');
     return;
   }
 }
@@ -97,24 +150,26 @@ export function askWhenLow(ctx: Context, scopeIds: Iterable<Ip4>): void {
 function isLow(ctx: Context, scopeId: Ip4): boolean {
   const counts = ctx.bindings.counts(scopeId);
   const available = counts.free + counts.backup;
-  const target = backupTarget(ctx.config, available);
   const isPrimary = ctx.config.role === 'primary';
   const own = isPrimary ? counts.free : counts.backup;
-  const ownTarget = isPrimary ? available - target : target;
+  const target = backupTarget(ctx.config, available);
+  // dhcpd never gives more than brings both to halves (specification 2.11).
+  const half = Math.floor(available / 2);
+  const ownTarget = ctx.config.profile === 'isc' ? half : isPrimary ? available - target : target;
   return own < ownTarget && own * 2 <= ownTarget;
 }
 
 function mayBalance(ctx: Context): boolean {
   if (ctx.mode !== 'running' || ctx.record.state !== 'normal' || !isCommunicating(ctx) || !ctx.isClockTrusted)
     return false;
-  // Specification 2.14-18, 8.5, 3.8: toward dhcpd and Windows only the primary gives.
-  return ctx.config.profile === 'twinlease' || ctx.config.profile === 'draft' || ctx.config.role === 'primary';
+  // Specification 3.7, 3.8: with Windows only the primary moves addresses.
+  return ctx.config.profile !== 'msft' || ctx.config.role === 'primary';
 }
 
-/** Specification 1.14: Windows drops POOLREQ, dhcpd moves addresses by itself; the draft lets only the secondary ask. */
+/** Specification 1.14, 2.11: Windows drops POOLREQ, dhcpd heeds it from either role; the draft lets only the secondary ask. */
 function mayAsk(ctx: Context): boolean {
   if (ctx.mode !== 'running' || ctx.record.state !== 'normal' || !isCommunicating(ctx) || !ctx.isClockTrusted)
     return false;
   const { profile, role } = ctx.config;
-  return profile === 'twinlease' || (profile === 'draft' && role === 'secondary');
+  return profile === 'twinlease' || profile === 'isc' || (profile === 'draft' && role === 'secondary');
 }

@@ -55,6 +55,8 @@ export interface FlightItem {
   readonly potentialEndAt: EpochSec;
   /** Set for an ownership move: whose the address was. */
   readonly giftFrom: AvailableState | undefined;
+  /** The primary takes an available address back from Windows, which moves nothing by itself (specification 5.2, 3.4). */
+  readonly isTake: boolean;
   /** The binding was changed here since the message was made. */
   hasChanged: boolean;
   /** We gave way to the partner's update (specification 5.2, duel). */
@@ -73,6 +75,7 @@ export interface Waiting {
   readonly address: Ip4;
   readonly isOfJob: boolean;
   readonly giftFrom: AvailableState | undefined;
+  readonly isTake?: boolean;
 }
 
 /** A walk over some scopes in chunks. */
@@ -116,6 +119,8 @@ export interface Outbox {
   readonly shelved: Set<Ip4>;
   /** EXPIRED, RELEASED or RESET was sent and not answered, on this connection or one before (I9). */
   readonly sentEnds: Set<Ip4>;
+  /** Reserved here and not at the partner, which rejected the flag: the lease is told without it (specification 2.7, 5.4). */
+  readonly unreserved: Set<Ip4>;
 }
 
 /** Our own UPDREQ or UPDREQALL without UPDDONE yet. */
@@ -127,7 +132,7 @@ export interface Asked {
 }
 
 export interface Balance {
-  /** Addresses still to be given in this run, by scope. */
+  /** Addresses still to be given in this run, by scope; below 0 to be taken back. */
   readonly quotas: Map<Ip4, number>;
   reviewAtMs: number;
   poolreqAfterMs: number;
@@ -153,6 +158,8 @@ export interface Context {
   /** Monotonic time of the entry into COMMUNICATIONS-INTERRUPTED in this process. */
   interruptedMs: number;
   startupEndsMs: number;
+  /** Monotonic end of the wait for the partner's PARTNER-DOWN after SHUTDOWN was announced; infinity when none runs. */
+  shutdownEndsMs: number;
   isClockTrusted: boolean;
   savedOperationalMs: number;
   expireAtMs: number;
@@ -160,8 +167,6 @@ export interface Context {
   waitPass: { readonly index: number; readonly from: Ip4 };
   /** RFC 3074 buckets: a set bit means that the primary serves. */
   buckets: Uint8Array;
-  /** The MCLT that the primary told, where it is not the configured one (specification 1.8, step 7). */
-  adoptedMcltSec: Sec | undefined;
   unservedHere: ReadonlySet<Ip4>;
   unservedThere: ReadonlySet<Ip4>;
   measuredSkewSec: Sec;
@@ -208,6 +213,7 @@ export function emptyOutbox(): Outbox {
     parked: new Map(),
     shelved: new Set(),
     sentEnds: new Set(),
+    unreserved: new Set(),
   };
 }
 
@@ -245,12 +251,13 @@ export function allowanceSec(ctx: Context): Sec {
 
 /** The MCLT for grants. */
 export function mcltSec(ctx: Context): Sec {
-  return ctx.adoptedMcltSec ?? ctx.config.mcltSec;
+  return ctx.record.adoptedMcltSec ?? ctx.config.mcltSec;
 }
 
 /** The MCLT for waits counted from `fromAt`: the largest that a lease granted before may have had (specification 6.5). */
 export function waitMcltSec(ctx: Context, fromAt: EpochSec): Sec {
-  const present = Math.max(mcltSec(ctx), ctx.config.mcltSec);
+  const { config } = ctx;
+  const present = config.profile === 'twinlease' ? Math.max(mcltSec(ctx), config.mcltSec) : mcltSec(ctx);
   return (fromAt < ctx.record.mcltWasUntilAt ? Math.max(present, ctx.record.mcltWasSec) : present) as Sec;
 }
 
@@ -316,6 +323,13 @@ export function rememberedMark(ctx: Context): StoreMark | undefined {
 export function isOurs(ctx: Context, address: Ip4): boolean {
   const scopeId = ctx.bindings.scopeOf(address);
   return scopeId !== undefined && ctx.scopeIds.has(scopeId);
+}
+
+/** Whether an address is reserved for one client; such addresses are in no pool. */
+export function isReserved(ctx: Context, address: Ip4): boolean {
+  if (ctx.bindings.isInPool(address)) return false;
+  const scopeId = ctx.bindings.scopeOf(address);
+  return ctx.bindings.pools().some((pool) => pool.scopeId === scopeId && pool.reserved.includes(address));
 }
 
 export type Incoming<K extends FailoverMessage['kind']> = Extract<FailoverMessage, { kind: K }>;

@@ -29,6 +29,10 @@ export interface EndpointConfig {
   readonly scopeIds: readonly Ip4[];
   /** A non-responsible server answers a DISCOVER with `secs` above this, or unanswered for as long (design, part 3). */
   readonly loadBalanceMaxSec: Sec;
+  /** This server's address on the link, which Windows is told with each lease (specification 3.2, option 34). */
+  readonly localAddress?: Ip4 | undefined;
+  /** Scopes that give addresses to BOOTP clients: the partner's addresses there are never used (specification 5.3, 5.5). */
+  readonly bootpScopeIds?: readonly Ip4[] | undefined;
 }
 
 /** Limits and waits of the engine, in one place. The defaults are those for a partner of our own kind. */
@@ -99,6 +103,8 @@ export interface RelationshipRecord {
    * still remembers less told than the partner heard. Absent: the sequence found at the start is taken.
    */
   readonly toldSequence?: number;
+  /** The MCLT that a primary of another make told; used even while out of contact (specification 1.8, step 7). Absent: ours. */
+  readonly adoptedMcltSec?: Sec | undefined;
 }
 
 export type EndpointInput =
@@ -225,4 +231,12 @@ export interface Endpoint {
   setClockTrusted(isTrusted: boolean): void;
   record(): RelationshipRecord;
   status(now: Now): EndpointStatus;
+  /** Two of the status, for who asks often. */
+  readonly state: ServerState;
+  readonly isCommunicating: boolean;
+  /**
+   * Whether a connection that the partner opens now may take the place of the present one: not while that one is alive (specification
+   * 1.8, step 10), so that two that both sides opened at once do not end each other.
+   */
+  mayReplaceLink(now: Now): boolean;
 }

@@ -36,11 +36,13 @@ import type {
 import { expiryDeadlineMs, onExpiryTimer, onPartnerLostStore } from './expiry.ts';
 import { onUpdates } from './incoming.ts';
 import { initialRecord } from './initial-record.ts';
+import { SHUTDOWN_WAIT_MS } from './limits.ts';
 import {
   closeForGood,
   cut,
   dial,
   linkDeadlineMs,
+  mayReplaceLink,
   noteMclt,
   onAnyMessage,
   onConnect,
@@ -59,6 +61,7 @@ import {
   onState,
   onStateTimer,
   onUpdateDone,
+  recoverNext,
 } from './machine.ts';
 import { askForSilentScopes, openJob, startJob } from './recovery.ts';
 import { makeRights } from './rights.ts';
@@ -67,7 +70,7 @@ import { onAnswers, onBindingChanged, parkedUntilMs, pump, unpark } from './upda
 
 export type { StoreView } from './context.ts';
 export { initialRecord } from './initial-record.ts';
-export { DEFAULT_LIMITS, FOREIGN_LIMITS } from './limits.ts';
+export { DEFAULT_LIMITS, FOREIGN_LIMITS, limitsOf, WINDOWS_LIMITS } from './limits.ts';
 
 const BEFORE_ANY: Now = { monoMs: 0 as MonoMs, wallAt: NEVER_AT };
 
@@ -109,6 +112,13 @@ export function makeEndpoint(
     },
     record: () => ({ ...ctx.record }),
     status: (now) => status(ctx, now),
+    get state() {
+      return stateOf(ctx);
+    },
+    get isCommunicating() {
+      return isCommunicating(ctx);
+    },
+    mayReplaceLink: (now) => mayReplaceLink(ctx, now.monoMs),
   };
 }
 
@@ -137,12 +147,12 @@ function makeContext(
     servedAt: NEVER_AT,
     interruptedMs: 0,
     startupEndsMs: FOREVER_MS,
+    shutdownEndsMs: FOREVER_MS,
     isClockTrusted: true,
     savedOperationalMs: 0,
     expireAtMs: 0,
     waitPass: { index: 0, from: 0 as Ip4 },
     buckets: bucketsOf(config),
-    adoptedMcltSec: undefined,
     unservedHere: new Set(),
     unservedThere: new Set(),
     measuredSkewSec: 0 as Sec,
@@ -161,7 +171,7 @@ function onInput(ctx: Context, input: Exclude<EndpointInput, { kind: 'command' }
       start(ctx, isRecordLost);
       return;
     case 'connected':
-      onConnected(ctx);
+      onConnected(ctx, input.dialled);
       return;
     case 'dial-failed':
       onDialFailed(ctx);
@@ -197,7 +207,7 @@ function onInput(ctx: Context, input: Exclude<EndpointInput, { kind: 'command' }
 /** Process start, or an end of PAUSED: STARTUP first (specification 4.3), except for who never stopped holding everything. */
 function start(ctx: Context, isRecordLost: boolean): void {
   const { record, limits, now } = ctx;
-  if (ctx.mode !== 'new' && ctx.mode !== 'paused') return;
+  if (ctx.mode === 'startup' || ctx.mode === 'running') return;
   if (ctx.mode === 'new') {
     ctx.startedAt = now.wallAt;
     if (isRecordLost) {
@@ -239,6 +249,7 @@ function onMessage(ctx: Context, message: FailoverMessage): void {
     case 'state': {
       const fault = onState(ctx, message);
       if (fault !== undefined) cut(ctx, 'other', fault);
+      if (ctx.mode === 'shutdown' && message.serverState === 'partner-down') endShutdown(ctx, true);
       return;
     }
     case 'bndupd':
@@ -258,8 +269,10 @@ function onMessage(ctx: Context, message: FailoverMessage): void {
       onUpdateDone(ctx, message.xid);
       return;
     case 'poolreq':
+      // Specification 3.7: not a message of Windows's.
+      if (ctx.config.profile === 'msft') return;
       // Specification 2.14-15: answered even when nothing is moved.
-      send(ctx, { kind: 'poolresp', addressesTransferred: review(ctx, true) }, message.xid);
+      send(ctx, { kind: 'poolresp', addressesTransferred: review(ctx, 'asked') }, message.xid);
       return;
     case 'poolresp':
     case 'contact':
@@ -279,7 +292,8 @@ function onCommand(ctx: Context, command: EndpointCommand): CommandResult {
     case 'shutdown':
       return stop(ctx, command.kind === 'pause' ? 'paused' : 'shutdown');
     case 'resume':
-      if (ctx.mode !== 'paused') return { kind: 'nothing-to-do' };
+      if (ctx.mode !== 'paused' && ctx.mode !== 'shutdown') return { kind: 'nothing-to-do' };
+      endShutdown(ctx, false);
       start(ctx, false);
       return { kind: 'done' };
     default:
@@ -287,23 +301,38 @@ function onCommand(ctx: Context, command: EndpointCommand): CommandResult {
   }
 }
 
-/** PAUSED and SHUTDOWN are announced, never kept: the record stays what it was (specification 4.3, 4.4). */
+/**
+ * PAUSED and SHUTDOWN are announced, never kept: the record stays what it was (specification 4.3, 4.4). After SHUTDOWN the partner
+ * has a moment to take over.
+ */
 function stop(ctx: Context, mode: 'paused' | 'shutdown'): CommandResult {
   if (ctx.mode === mode || ctx.mode === 'shutdown') return { kind: 'nothing-to-do' };
   if (isServing(ctx)) ctx.record.lastOperationalAt = ctx.now.wallAt;
   touchRecord(ctx);
+  const canWait = mode === 'shutdown' && isCommunicating(ctx) && ctx.config.profile !== 'msft';
   ctx.mode = mode;
   announce(ctx);
-  closeForGood(ctx, `this server goes ${mode}`);
+  if (canWait && ctx.record.partnerState !== 'partner-down') ctx.shutdownEndsMs = ctx.now.monoMs + SHUTDOWN_WAIT_MS;
+  else closeForGood(ctx, `this server goes ${mode}`);
   return { kind: 'done' };
+}
+
+/** Ends the wait: a partner that went to PARTNER-DOWN goes on alone, so this server comes back by RECOVER (specification 4.4). */
+function endShutdown(ctx: Context, isPartnerAlone: boolean): void {
+  if (ctx.shutdownEndsMs === FOREVER_MS) return;
+  ctx.shutdownEndsMs = FOREVER_MS;
+  if (isPartnerAlone) recoverNext(ctx);
+  closeForGood(ctx, 'this server goes shutdown');
 }
 
 function reconfigure(ctx: Context, config: EndpointConfig, newScopeIds: readonly Ip4[]): void {
   const before = mcltSec(ctx);
   ctx.config = config;
   ctx.scopeIds = new Set(config.scopeIds);
-  ctx.buckets = bucketsOf(config);
-  ctx.adoptedMcltSec = undefined;
+  // A primary of another make tells its shares in CONNECT alone (specification 1.8, step 8).
+  if (!isToldByPrimary(ctx)) ctx.buckets = bucketsOf(config);
+  // A primary of another make tells its MCLT in the next CONNECT, and until then the one it told holds (specification 1.8, 7).
+  if (config.role === 'primary' || config.profile === 'twinlease') ctx.record.adoptedMcltSec = undefined;
   noteMclt(ctx, before);
   const { record } = ctx;
   // What was refused may be accepted now.
@@ -319,13 +348,20 @@ function reconfigure(ctx: Context, config: EndpointConfig, newScopeIds: readonly
   ctx.balance.reviewAtMs = ctx.now.monoMs;
 }
 
+function isToldByPrimary(ctx: Context): boolean {
+  const { role, profile } = ctx.config;
+  const isTold = ctx.link.phase === 'established' || ctx.link.phase === 'communicating';
+  return isTold && role === 'secondary' && (profile === 'isc' || profile === 'draft');
+}
+
 function onTimer(ctx: Context): void {
+  if (ctx.now.monoMs >= ctx.shutdownEndsMs) endShutdown(ctx, false);
   onLinkTimer(ctx);
   onStateTimer(ctx);
   unpark(ctx);
   onExpiryTimer(ctx);
   if (ctx.record.state === 'normal' && ctx.now.monoMs >= ctx.balance.reviewAtMs) {
-    review(ctx, false);
+    review(ctx, 'timer');
     askWhenLow(ctx, ctx.config.scopeIds);
     askForSilentScopes(ctx);
   }
@@ -357,6 +393,7 @@ function operationalDeadlineMs(ctx: Context): number {
 }
 
 function deadlineMs(ctx: Context): MonoMs | undefined {
+  if (ctx.mode === 'shutdown' && ctx.shutdownEndsMs !== FOREVER_MS) return ctx.shutdownEndsMs as MonoMs;
   if (ctx.mode === 'new' || ctx.mode === 'shutdown' || ctx.mode === 'paused') return undefined;
   const { record, now } = ctx;
   const isNormal = ctx.mode === 'running' && record.state === 'normal';

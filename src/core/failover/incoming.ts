@@ -6,10 +6,10 @@ import type { BindingAnswer, BindingUpdate } from '../../wire/failover/messages.
 import { type EpochSec, formatIp4, NEVER_AT } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
 import { judge, type Verdict } from './acceptance.ts';
-import { type Context, event, type Incoming, isOurs, put, send } from './context.ts';
+import { type Context, event, type Incoming, isOurs, isReserved, put, send } from './context.ts';
 import { lossEndsAt } from './expiry.ts';
 import { applied } from './update-values.ts';
-import { queue } from './updates.ts';
+import { park, queue } from './updates.ts';
 
 export function onUpdates(ctx: Context, message: Incoming<'bndupd'>): void {
   if (ctx.asked !== undefined) ctx.asked.progressMs = ctx.now.monoMs;
@@ -33,7 +33,7 @@ function receive(ctx: Context, update: BindingUpdate, sentAt: EpochSec): Binding
     role: ctx.config.role,
     profile: ctx.config.profile,
     inFlight: item === undefined || item.isDropped ? undefined : item.state,
-    isReservedHere: update.state === 'backup' && isReserved(ctx, update),
+    isReservedHere: (update.state === 'backup' || update.state === 'free') && isReserved(ctx, address),
     isRecovering: ctx.record.state === 'recover',
     marginSec,
     mayReset: ours === undefined || ctx.now.wallAt >= lossEndsAt(ctx, ours),
@@ -85,21 +85,20 @@ function rejected(ctx: Context, update: BindingUpdate, verdict: Verdict): Bindin
     reason === 'less-critical-binding-information';
   // The partner has something else than we, so it must hear ours, even if it once acknowledged it.
   if (isOursBetter && !isDuel) tellOurs(ctx, update);
-  return { address, rejectReason: reason };
+  // For whoever reads the partner's log.
+  return { address, rejectReason: reason, message: reason.replaceAll('-', ' ') };
 }
 
 function tellOurs(ctx: Context, update: BindingUpdate): void {
   const { address } = update;
   const ours = ctx.bindings.find(address);
   if (ours === undefined || ctx.outbox.byAddress.has(address)) return;
+  // dhcpd knows this lease and still takes it for over: its clock is ahead. Told at once it would say the same again (2.14-14).
+  const isClockAhead = ctx.config.profile === 'isc' && !ours.dirty && ours.state === 'active';
   if (!ours.dirty) {
     ours.dirty = true;
     put(ctx, ours);
   }
-  queue(ctx, address);
-}
-
-function isReserved(ctx: Context, update: BindingUpdate): boolean {
-  const scopeId = ctx.bindings.scopeOf(update.address);
-  return ctx.bindings.pools().some((pool) => pool.scopeId === scopeId && pool.reserved.includes(update.address));
+  if (isClockAhead) park(ctx, address);
+  else queue(ctx, address);
 }

@@ -2,6 +2,7 @@
  * The limits and waits of the engine by kind of partner, and those that never differ. Values come from the failover
  * specification where it recommends one; the reason stands beside each that it does not.
  */
+import type { WireProfile } from '../../wire/failover/messages.ts';
 import type { Sec } from '../../wire/units.ts';
 import type { EndpointLimits } from './endpoint-types.ts';
 
@@ -42,8 +43,26 @@ export const FOREIGN_LIMITS: EndpointLimits = {
   resendAfterRejectSec: 30 as Sec,
 };
 
+/** Toward Windows, which goes by its own timers whatever it is told (specification 3.7, 3.8). */
+export const WINDOWS_LIMITS: EndpointLimits = {
+  ...FOREIGN_LIMITS,
+  // It says CONTACT each 60 s and gives up after 180 s.
+  receiveTimerSec: 180 as Sec,
+  unackedMax: 10,
+  redialMs: 60_000,
+  balanceEveryMs: 300_000,
+};
+
+/** The limits of an endpoint by the make of its partner. */
+export function limitsOf(profile: WireProfile): EndpointLimits {
+  if (profile === 'twinlease') return DEFAULT_LIMITS;
+  return profile === 'msft' ? WINDOWS_LIMITS : FOREIGN_LIMITS;
+}
+
 /** Changed addresses remembered one by one while they wait for the window; beyond it the table is swept instead. */
 export const HOT_MAX = 8192;
+/** Reserved addresses that the partner does not know as such, and whose flag it is spared; beyond it the oldest hears it again. */
+export const UNRESERVED_MAX = 4096;
 /** Rejected addresses whose time of resending is remembered; beyond it the oldest is sent again earlier. */
 export const PARKED_MAX = 65_536;
 /** Addresses fetched from the table at once by sweeps and full updates. */
@@ -55,6 +74,8 @@ export const WINDOW_DEFAULT = 10;
 export const WINDOW_MAX = 1000;
 /** Specification 4.4: a partner that leaves a BNDUPD or an UPDREQ unanswered this long, though CONTACT flows, is cut off. */
 export const ANSWER_WAIT_MS = 60_000;
+/** Specification 4.4: after SHUTDOWN was announced the partner has so long to say PARTNER-DOWN. */
+export const SHUTDOWN_WAIT_MS = 5000;
 /** After a reject or a DISCONNECT the next attempt waits this many times longer (specification 1.1). */
 export const REDIAL_SLOW_FACTOR = 5;
 /** Lease ends and waits in PARTNER-DOWN are looked at this often while something is due. */
@@ -71,6 +92,8 @@ export const EXPIRE_GRACE_SEC = 2;
 export const SECONDARY_EXPIRE_DELAY_SEC = 5;
 /** Between two POOLREQ. */
 export const POOLREQ_EVERY_MS = 1000;
+/** The same toward another make, which answers by its own measure and may have nothing to give. */
+export const POOLREQ_FOREIGN_EVERY_MS = 10_000;
 /** A DISCOVER repeated unanswered this long is answered by the other server too (design, part 3). */
 export const UNANSWERED_MS_MAX = 3000;
 /** Windows expects a CONTACT each 60 s whatever was negotiated (specification 1.9). */

@@ -3,8 +3,9 @@
  * specification 1.1, 1.8, 1.9, 1.11). The shell keeps at most one connection per endpoint: a new one replaces the old.
  */
 import type { FailoverMessage, RejectReason } from '../../wire/failover/messages.ts';
+import { WINDOWS_SECONDARY_MAY_CONNECT, WINDOWS_UNACKED_MAX } from '../../wire/failover/unverified.ts';
 import { VENDOR_CLASS } from '../../wire/failover/vendor.ts';
-import { addSec, type Sec } from '../../wire/units.ts';
+import { addSec, NEVER_AT, type Sec } from '../../wire/units.ts';
 import {
   bucketsOf,
   type Context,
@@ -41,10 +42,16 @@ export function dial(ctx: Context): void {
   ctx.effects.push({ kind: 'dial' });
 }
 
-export function onConnected(ctx: Context): void {
+export function onConnected(ctx: Context, dialled: boolean): void {
   const { link } = ctx;
   if (ctx.mode !== 'startup' && ctx.mode !== 'running') {
     ctx.effects.push({ kind: 'close', why: 'this server does not take part now' });
+    return;
+  }
+  // Specification 1.1: by the draft a primary uses only a connection that it opened; another one tells that the partner is up.
+  if (!dialled && ctx.config.role === 'primary' && ctx.config.profile === 'draft') {
+    ctx.effects.push({ kind: 'close', why: 'the primary opens the connection' });
+    if (ctx.link.phase === 'down') dial(ctx);
     return;
   }
   if (link.phase !== 'down' && link.phase !== 'dialling')
@@ -58,7 +65,17 @@ export function onConnected(ctx: Context): void {
   link.heard = undefined;
   link.hasAllFromHere = false;
   link.isSkewAlarmed = false;
+  // A server of another make reads a changed configuration only when it starts: what it refused may be accepted now.
+  if (ctx.config.profile !== 'twinlease') ctx.outbox.shelved.clear();
   if (ctx.config.role === 'primary') sendConnect(ctx);
+}
+
+/** Specification 1.8, step 10: a connection that has just been made, or on which the partner was heard lately, is alive. */
+export function mayReplaceLink(ctx: Context, nowMs: number): boolean {
+  const { phase, phaseSinceMs, lastReceivedMs } = ctx.link;
+  if (phase === 'down' || phase === 'dialling') return true;
+  // The partner says CONTACT at a third of our receive timer; one and a half of that is late.
+  return nowMs >= Math.max(phaseSinceMs, lastReceivedMs) + ctx.limits.receiveTimerSec * 500;
 }
 
 export function onDialFailed(ctx: Context): void {
@@ -100,7 +117,7 @@ function down(ctx: Context, redialInMs: number): void {
   ctx.link.redialAtMs = isTakingPart && dials(ctx) ? ctx.now.monoMs + redialInMs : FOREVER_MS;
 }
 
-/** For PAUSED and SHUTDOWN: the state was announced, nothing is dialled any more. */
+/** For PAUSED and SHUTDOWN: nothing is dialled any more. */
 export function closeForGood(ctx: Context, why: string): void {
   if (ctx.link.phase === 'down') ctx.link.redialAtMs = FOREVER_MS;
   else hangUp(ctx, why, FOREVER_MS);
@@ -132,18 +149,22 @@ function sendConnect(ctx: Context): void {
 
 /** Secondary: the checks of specification 1.8 in their order. */
 export function onConnect(ctx: Context, message: Incoming<'connect'>): void {
+  const { profile, role } = ctx.config;
+  // A Windows secondary may send one too; ours is under way.
+  if (profile === 'msft' && role === 'primary' && WINDOWS_SECONDARY_MAY_CONNECT) return;
   if (ctx.link.phase !== 'open') {
     cut(ctx, 'duplicate-connection', 'CONNECT on a connection that has one');
     return;
   }
   const fault = connectFault(ctx, message);
   if (fault !== undefined) {
-    refuse(ctx, message.xid, fault.reason, fault.why);
+    refuse(ctx, message, fault.reason, fault.why);
     return;
   }
   const { config } = ctx;
   adoptMclt(ctx, message.mcltSec);
-  ctx.buckets = message.hashBuckets ?? bucketsOf(config);
+  // Specification 3.1: Windows does not use what it hears of them, so it must be configured equal on both.
+  ctx.buckets = config.profile === 'msft' ? bucketsOf(config) : (message.hashBuckets ?? bucketsOf(config));
   accept(ctx, message.maxUnacked, message.receiveTimerSec);
   send(
     ctx,
@@ -177,6 +198,8 @@ function connectFault(
     return { reason: 'invalid-partner', why: 'unknown relationship name or role' };
   if (skewBetween(message.sentAt, ctx.now.wallAt) > ctx.limits.skewRefuseSec)
     return { reason: 'time-mismatch', why: 'the clocks differ too much' };
+  if (!isWindows && (message.maxUnacked === undefined || message.receiveTimerSec === undefined))
+    return { reason: 'other', why: 'max-unacked-bndupd or receive-timer is missing' };
   if (message.mcltSec === 0 || (message.mcltSec === undefined && !isWindows))
     return { reason: 'invalid-mclt', why: 'MCLT is missing or 0' };
   if (message.hashBuckets?.length !== 32 && !isWindows)
@@ -184,21 +207,13 @@ function connectFault(
   return undefined;
 }
 
-function refuse(ctx: Context, xid: number, rejectReason: RejectReason, message: string): void {
-  const { config } = ctx;
+function refuse(ctx: Context, connect: Incoming<'connect'>, rejectReason: RejectReason, message: string): void {
   event(ctx, 'failover/refused-partner', { reason: rejectReason });
-  send(
-    ctx,
-    {
-      kind: 'connectack',
-      relationshipName: config.name,
-      protocolVersion: PROTOCOL_VERSION,
-      vendorClass: VENDOR_CLASS,
-      rejectReason,
-      message,
-    },
-    xid,
-  );
+  // Specification 1.6: no more than this; the answer about TLS even here where it was asked for.
+  const tlsReply = connect.tlsRequest === undefined ? undefined : 0;
+  const { name: relationshipName } = ctx.config;
+  const said = { relationshipName, protocolVersion: PROTOCOL_VERSION, tlsReply, rejectReason, message };
+  send(ctx, { kind: 'connectack', ...said }, connect.xid);
   hangUp(ctx, `refused: ${message}`, ctx.limits.redialMs * REDIAL_SLOW_FACTOR);
 }
 
@@ -220,6 +235,11 @@ export function onConnectAck(ctx: Context, message: Incoming<'connectack'>): voi
     cut(ctx, 'version-mismatch', 'protocol version 1 is spoken here');
     return;
   }
+  // It was not asked for, and there is none to be had inside a connection (specification 1.8, 1.12).
+  if (message.tlsReply === 1) {
+    cut(ctx, 'tls-not-configured', 'TLS inside the connection is not offered');
+    return;
+  }
   accept(ctx, message.maxUnacked, message.receiveTimerSec);
   onRemembered(ctx, message.remembered);
   announce(ctx);
@@ -233,8 +253,7 @@ function accept(ctx: Context, maxUnacked: number | undefined, receiveTimerSec: S
     maxUnacked === undefined || maxUnacked < 1 ? WINDOW_DEFAULT : maxUnacked,
     WINDOW_MAX,
   );
-  // Specification 3.7: Windows's window is not known, so ten it is.
-  if (ctx.config.profile === 'msft') link.partnerMaxUnacked = WINDOW_DEFAULT;
+  if (ctx.config.profile === 'msft') link.partnerMaxUnacked = WINDOWS_UNACKED_MAX;
   link.partnerReceiveTimerSec =
     receiveTimerSec === undefined || receiveTimerSec < 3 ? ctx.limits.receiveTimerSec : receiveTimerSec;
 }
@@ -243,9 +262,15 @@ function accept(ctx: Context, maxUnacked: number | undefined, receiveTimerSec: S
 function adoptMclt(ctx: Context, told: Sec | undefined): void {
   const before = mcltSec(ctx);
   const isSame = told === undefined || told === ctx.config.mcltSec || ctx.config.profile === 'msft';
-  ctx.adoptedMcltSec = isSame ? undefined : told;
-  if (!isSame) event(ctx, 'failover/unequal', { what: 'MCLT', here: ctx.config.mcltSec, there: told });
-  noteMclt(ctx, before);
+  if (ctx.record.adoptedMcltSec !== (isSame ? undefined : told)) {
+    ctx.record.adoptedMcltSec = isSame ? undefined : told;
+    touchRecord(ctx);
+  }
+  // The secondary of another make's primary is told what to use; what it was configured with was nobody's wish.
+  const isTold = ctx.config.profile === 'isc' && ctx.config.role === 'secondary';
+  if (!isSame && !isTold) event(ctx, 'failover/unequal', { what: 'MCLT', here: ctx.config.mcltSec, there: told });
+  const hasServed = ctx.record.state !== 'recover' || ctx.record.lastOperationalAt !== NEVER_AT;
+  if (hasServed) noteMclt(ctx, before);
 }
 
 /** Specification 6.5: leases granted under a longer MCLT run on, so the waits remember it that long. */

@@ -21,10 +21,12 @@ import {
   waitMcltSec,
 } from './context.ts';
 import type { CommandResult } from './endpoint-types.ts';
-import { SCOPES_PER_MESSAGE_MAX } from './limits.ts';
+import { POOLREQ_FOREIGN_EVERY_MS, SCOPES_PER_MESSAGE_MAX } from './limits.ts';
 import { askForSilentScopes, askForUpdates } from './recovery.ts';
+import { type IscReaction, iscReaction } from './isc-rules.ts';
 import {
   AFTER_CONTACT_LOST,
+  CONFLICT,
   type KeptState,
   type PartnerState,
   SERVICE,
@@ -38,6 +40,7 @@ import { forgetConnection, queueAllDirty } from './updates.ts';
 export function announce(ctx: Context): void {
   if (ctx.link.phase !== 'established' && ctx.link.phase !== 'communicating') return;
   const isStartup = ctx.mode === 'startup';
+  if (isAnnouncementHeld(ctx)) return;
   const store = ownMark(ctx);
   if (store !== undefined && store.sequence !== ctx.record.toldSequence) {
     ctx.record.toldSequence = store.sequence;
@@ -46,12 +49,41 @@ export function announce(ctx: Context): void {
   send(ctx, {
     kind: 'state',
     // Specification 4.3: in STARTUP the state to come back to is told, with the flag.
-    serverState: isStartup ? ctx.record.state : stateOf(ctx),
+    serverState: isStartup ? stateToCome(ctx) : stateOf(ctx),
     serverFlags: isStartup ? FLAG_STARTUP : 0,
     stateSinceAt: ctx.record.stateSinceAt,
     store,
     unservedScopeIds: ctx.config.profile === 'twinlease' ? unservedScopeIds(ctx) : undefined,
   });
+}
+
+/**
+ * What STARTUP comes back to: the remembered state as the loss of contact leaves it (specification 4.3, step 2). A foreign partner
+ * hears RECOVER while RECOVER-WAIT runs, since dhcpd would answer that with NORMAL (2.14-8) and Windows's number is not known.
+ */
+function stateToCome(ctx: Context): KeptState {
+  const previous = keptState(ctx);
+  if (previous === 'recover-wait' && hidesRecoverWait(ctx)) return 'recover';
+  return AFTER_CONTACT_LOST[previous] ?? previous;
+}
+
+function hidesRecoverWait(ctx: Context): boolean {
+  return ctx.config.profile === 'isc' || ctx.config.profile === 'msft';
+}
+
+/**
+ * Our first STATE of a connection waits for dhcpd's, which comes unasked after CONNECT and CONNECTACK: one in CONFLICT-DONE exits on
+ * most states, one in NORMAL must not hear of a conflict (2.14-5, 6), and first STATEs that cross lead both into a conflict that
+ * there is not. `onState` makes up for it.
+ */
+function isAnnouncementHeld(ctx: Context): boolean {
+  const { profile } = ctx.config;
+  const isPassing = ctx.mode === 'paused' || ctx.mode === 'shutdown';
+  // Specification 3.7: Windows knows neither, and has a closed connection to go by.
+  if (profile === 'msft') return isPassing;
+  if (profile !== 'isc') return false;
+  // PAUSED makes a dhcpd in CONFLICT-DONE exit, and SHUTDOWN would stop it for good.
+  return ctx.link.heard === undefined || (isPassing && ctx.link.heard.state === 'conflict-done');
 }
 
 /** Scopes that the partner must answer alone: interface down, data not here yet, or leases given before a loss may run. */
@@ -107,11 +139,34 @@ export function onState(ctx: Context, message: Incoming<'state'>): string | unde
   const isNews = heard?.state !== state || heard.flags !== flags || heard.sinceAt !== message.stateSinceAt;
   link.heard = { state, sinceAt: message.stateSinceAt, flags };
   if (isNews) notePartner(ctx, state, flags);
+  waitOutForerunner(ctx, state);
+  const isFirst = heard === undefined;
   const isLeaving = ctx.mode === 'startup';
   if (isLeaving) leaveStartup(ctx, state, message.stateSinceAt);
-  if (isNews || isLeaving) react(ctx, state, (flags & FLAG_STARTUP) !== 0, isLeaving);
-  else record.partnerStateAt = ctx.now.wallAt;
+  if (!isNews && !isLeaving) {
+    record.partnerStateAt = ctx.now.wallAt;
+    return undefined;
+  }
+  const special = ctx.config.profile === 'isc' ? iscReaction(keptState(ctx), state, isFirst) : 'by-table';
+  if (special === 'hang-up') return 'dhcpd in NORMAL must not hear of a conflict';
+  const mustAnnounce = isLeaving || (isFirst && ctx.config.profile === 'isc');
+  react(ctx, state, { isStartup: (flags & FLAG_STARTUP) !== 0, mustAnnounce, special });
   return undefined;
+}
+
+/**
+ * A partner of another make that knows this pair from before had another server in our place, which may have given leases that
+ * it never heard of: they are waited out as those of a lost store are. Nobody waits where both begin with RECOVER (dhcpd's own rule,
+ * specification 2.5).
+ */
+function waitOutForerunner(ctx: Context, partner: PartnerState): void {
+  const { record } = ctx;
+  if (ctx.config.profile === 'twinlease' || record.state !== 'recover') return;
+  if (record.lastOperationalAt !== NEVER_AT || record.recoverWaitUntilAt !== NEVER_AT) return;
+  if (partner === 'recover' || partner === 'recover-wait' || partner === 'recover-done') return;
+  record.lossAt = ctx.now.wallAt;
+  record.recoverWaitUntilAt = recoverWaitEndsAt(ctx.now.wallAt, waitMcltSec(ctx, ctx.now.wallAt), allowanceSec(ctx));
+  touchRecord(ctx);
 }
 
 function notePartner(ctx: Context, state: PartnerState, flags: number): void {
@@ -178,12 +233,18 @@ function beginRecovery(ctx: Context, failedAt: EpochSec, wantsAll: boolean): voi
   setState(ctx, 'recover');
 }
 
+/** An orderly stop that the partner answered with PARTNER-DOWN: from now on it goes on alone (specification 4.4, SHUTDOWN). */
+export function recoverNext(ctx: Context): void {
+  if (ctx.record.state === 'recover') return;
+  beginRecovery(ctx, Math.max(ctx.record.lastOperationalAt, ctx.servedAt) as EpochSec, false);
+}
+
 /** Specification 4.3, steps 2, 5 and 6; the partner's state is undefined when it did not come within the time. */
 export function leaveStartup(ctx: Context, partner: PartnerState | undefined, partnerSinceAt: EpochSec): void {
   const { record } = ctx;
   ctx.mode = 'running';
   const previous = keptState(ctx);
-  const base = AFTER_CONTACT_LOST[previous] ?? previous;
+  const base = stateToCome(ctx);
   const isRecovering = base === 'recover' || base === 'recover-wait' || base === 'recover-done';
   const mayHaveLeft = partner === 'partner-down' && !isRecovering && base !== 'partner-down';
   if (mayHaveLeft && partnerSinceAt >= record.lastOperationalAt) {
@@ -197,15 +258,28 @@ export function leaveStartup(ctx: Context, partner: PartnerState | undefined, pa
   if (partner === undefined) announce(ctx);
 }
 
+interface Hearing {
+  /** The partner's STATE carried the flag. */
+  readonly isStartup: boolean;
+  /** Our state is told even when it stays. */
+  readonly mustAnnounce: boolean;
+  readonly special: IscReaction;
+}
+
 /** Applies the table of specification 4.4. */
-function react(ctx: Context, partner: PartnerState, isStartup: boolean, mustAnnounce: boolean): void {
+function react(ctx: Context, partner: PartnerState, hearing: Hearing): void {
   if (ctx.mode !== 'running') return;
+  const { mustAnnounce, special } = hearing;
   const mine = keptState(ctx);
-  const transition = TRANSITIONS[mine][partner];
-  if (isStartup && isHeldBack(mine, partner)) {
+  const transition = special === 'conflict' ? CONFLICT : TRANSITIONS[mine][partner];
+  const isHeld = hearing.isStartup && special !== 'conflict' && isHeldBack(mine, partner);
+  if (isHeld || special === 'hold') {
     if (mustAnnounce) announce(ctx);
     return;
   }
+  // 2.14-4: NORMAL is never the first STATE of a connection.
+  const isFirstNormal = mustAnnounce && ctx.config.profile === 'isc' && transition.next === 'normal';
+  if (isFirstNormal) announce(ctx);
   if (transition.next !== undefined) enter(ctx, transition.next);
   else if (mustAnnounce) announce(ctx);
   if (transition.action !== undefined) perform(ctx, transition.action);
@@ -243,8 +317,11 @@ function perform(ctx: Context, action: TransitionAction): void {
 function beginNormal(ctx: Context): void {
   queueAllDirty(ctx);
   askForSilentScopes(ctx);
-  review(ctx, true);
-  if (ctx.config.profile === 'draft' && ctx.config.role === 'secondary') send(ctx, { kind: 'poolreq' });
+  review(ctx, 'entering-normal');
+  const { profile, role } = ctx.config;
+  if (profile === 'draft' && role === 'secondary') send(ctx, { kind: 'poolreq' });
+  // Specification 2.11: dhcpd gives unasked when it enters NORMAL, and before all that waits has crossed it finds nothing to give.
+  if (profile === 'isc') ctx.balance.poolreqAfterMs = ctx.now.monoMs + POOLREQ_FOREIGN_EVERY_MS;
 }
 
 export function onUpdateDone(ctx: Context, xid: number): void {
@@ -292,8 +369,7 @@ export function onContactLost(ctx: Context): void {
   const next = AFTER_CONTACT_LOST[mine];
   if (next !== undefined) enter(ctx, next);
   // Specification 2.14-8: dhcpd would answer RECOVER-WAIT with NORMAL, so RECOVER is announced again.
-  else if (mine === 'recover-wait' && (ctx.config.profile === 'isc' || ctx.config.profile === 'msft'))
-    enter(ctx, 'recover');
+  else if (mine === 'recover-wait' && hidesRecoverWait(ctx)) enter(ctx, 'recover');
 }
 
 /** Waits that end by themselves. */

@@ -8,7 +8,9 @@ import { makeCursor } from './cursor.ts';
 import { SCOPES_PER_MESSAGE_MAX } from './limits.ts';
 
 /** An UPDDONE answers the latest request, so a new one replaces the one before (specification 1.13). */
-export function startJob(ctx: Context, xid: number, wantsAll: boolean, scopeIds: readonly Ip4[] | undefined): void {
+export function startJob(ctx: Context, xid: number, wantsAll: boolean, asked: readonly Ip4[] | undefined): void {
+  // Our own kind names a scope that is on its way here too; of others' an unknown one stays unknown, and there is nothing to tell.
+  const scopeIds = ctx.config.profile === 'twinlease' ? asked : asked?.filter((scopeId) => ctx.scopeIds.has(scopeId));
   for (const item of ctx.outbox.byAddress.values()) item.isOfJob = false;
   const kept = ctx.outbox.putBack.filter((waiting) => !waiting.isOfJob);
   ctx.outbox.putBack.splice(0, ctx.outbox.putBack.length, ...kept);
@@ -30,7 +32,10 @@ export function openJob(ctx: Context): void {
 /** Everything when the store was lost or is old, else what we have not acknowledged (specification 4.4, a). */
 export function askForUpdates(ctx: Context, why: 'recover' | 'conflict'): void {
   if (!isCommunicating(ctx) || ctx.asked?.why === why) return;
-  const xid = send(ctx, ctx.record.wantsAll ? { kind: 'updreqall' } : { kind: 'updreq' });
+  // Specification 2.14-8: a recovery from dhcpd that was cut while RECOVER-WAIT runs begins anew, with everything.
+  const isRepeated = ctx.config.profile === 'isc' && ctx.now.wallAt < ctx.record.recoverWaitUntilAt;
+  const wantsAll = ctx.record.wantsAll || (why === 'recover' && isRepeated);
+  const xid = send(ctx, wantsAll ? { kind: 'updreqall' } : { kind: 'updreq' });
   ctx.asked = { why, xid, scopeIds: [], progressMs: ctx.now.monoMs };
 }
 
@@ -39,6 +44,9 @@ export function askForSilentScopes(ctx: Context): void {
   if (!isCommunicating(ctx) || ctx.record.state !== 'normal' || ctx.asked !== undefined) return;
   const scopeIds = ctx.record.silentScopeIds.slice(0, SCOPES_PER_MESSAGE_MAX);
   if (scopeIds.length === 0) return;
-  const xid = send(ctx, { kind: 'updreq', scopeIds });
+  // Only our own kind and Windows can be asked for some scopes (option 30); from others everything comes again.
+  const { profile } = ctx.config;
+  const canName = profile === 'twinlease' || profile === 'msft';
+  const xid = send(ctx, canName ? { kind: 'updreq', scopeIds } : { kind: 'updreqall' });
   ctx.asked = { why: 'scopes', xid, scopeIds, progressMs: ctx.now.monoMs };
 }

@@ -91,6 +91,9 @@ function mayAllocate(ctx: Context, now: Now, binding: Binding): boolean {
       if (binding.state === ownKind(ctx)) return true;
       // A reserved address goes to its one rightful client from either server (specification 5.3).
       if (!ctx.bindings.isInPool(binding.address)) return true;
+      // Specification 5.3, 5.5: the partner may have given it to a BOOTP client, whose lease has no end.
+      const scopeId = ctx.bindings.scopeOf(binding.address);
+      if (scopeId !== undefined && ctx.config.bootpScopeIds?.includes(scopeId) === true) return false;
       const usableAt = partnersUsableAt(ctx);
       return isAlone && usableAt !== undefined && now.wallAt >= usableAt;
     }

@@ -36,7 +36,8 @@ export interface Transition {
 
 const STAY: Transition = {};
 const ASK: Transition = { action: 'ask-for-updates' };
-const CONFLICT: Transition = { next: 'potential-conflict', action: 'enter-conflict' };
+/** b: also what dhcpd's peculiarities lead to (`isc-rules.ts`). */
+export const CONFLICT: Transition = { next: 'potential-conflict', action: 'enter-conflict' };
 const NORMAL: Transition = { next: 'normal', action: 'enter-normal' };
 const INTERRUPTED: Transition = { next: 'communications-interrupted' };
 const DOWN: Transition = { next: 'partner-down' };

@@ -2,12 +2,19 @@
  * Between a binding and a binding update: what is told of a binding (failover specification 1.6), and what an accepted update
  * makes of one (5.2, 5.4, 6.1). Pure; the decisions before are in `acceptance.ts`.
  */
-import type { BindingUpdate, WireProfile } from '../../wire/failover/messages.ts';
-import { type EpochSec, NEVER_AT } from '../../wire/units.ts';
+import { type BindingUpdate, IP_FLAG_RESERVED, type WireProfile } from '../../wire/failover/messages.ts';
+import { utf8Text } from '../../wire/failover/text.ts';
+import { windowsText, windowsVendorUse } from '../../wire/failover/update.ts';
+import { addSec, type EpochSec, type Ip4, NEVER_AT } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
 import { effectiveTransactionAt, isSameClient } from './acceptance.ts';
 import { greatestPotentialAt, makeAvailable } from './times.ts';
 
+/** dhcpd's own default of abandon-lease-time: until then it leaves an abandoned address alone (specification 2.6). */
+const ISC_ABANDON_SEC = 86_400;
+const NO_ADDRESS = 0 as Ip4;
+/** Option 31 of Windows. */
+const CLIENT_NAME = 31;
 /** DHCP options inside option 8, and the Microsoft option that carries the policy's name. */
 const HOST_NAME = 12;
 const RELAY_INFORMATION = 82;
@@ -18,9 +25,29 @@ const HEAD_BYTES = 4;
 /** The root, as DNS writes it: the flags travel, the name is made anew by whoever needs it. */
 const DNS_ROOT = Uint8Array.of(0);
 
-export function updateOf(binding: Binding, profile: WireProfile): BindingUpdate {
+/** How an update is told beside what the binding says; all absent is usual, and means no. */
+export interface Telling {
+  /** The address changes hands with this update. */
+  readonly isGift?: boolean;
+  /** An address that is available to the secondary is taken back with this update. */
+  readonly isTake?: boolean;
+  /** It answers a request for updates. */
+  readonly isResent?: boolean;
+  /** This server is the secondary; told of dhcpd only. */
+  readonly isSecondary?: boolean;
+  /** A reserved address that either server may give to its one client (specification 5.3); only by the primary. */
+  readonly isSharedReserved?: boolean;
+  /** The partner has no such reservation, and refuses the flag. */
+  readonly withoutReserved?: boolean;
+  /** What Windows wants with each lease (specification 3.5). */
+  readonly windows?: { readonly mask: Ip4; readonly server: Ip4 } | undefined;
+}
+
+export function updateOf(binding: Binding, profile: WireProfile, telling: Telling = {}): BindingUpdate {
   const { address, state } = binding;
-  const ipFlags = binding.ipFlags === 0 ? undefined : binding.ipFlags;
+  if (profile === 'isc') return updateForIsc(binding, telling);
+  if (profile === 'msft') return updateForWindows(binding, telling);
+  const ipFlags = flagsOf(binding, telling);
   const stateSinceAt = known(binding.stateSinceAt);
   if (state === 'abandoned') {
     const aside = { address, state, stateSinceAt, ipFlags };
@@ -35,21 +62,99 @@ export function updateOf(binding: Binding, profile: WireProfile): BindingUpdate 
   const client = { clientId: binding.clientId, hardware: binding.hardware };
   if (state === 'free' || state === 'backup') {
     // The last client travels between our own servers only, so that both keep the same one for affinity.
-    return profile === 'twinlease'
-      ? { address, state, stateSinceAt, ipFlags, ...client }
+    if (profile === 'twinlease') return { address, state, stateSinceAt, ipFlags, ...client };
+    return telling.isSharedReserved === true
+      ? { address, state: 'backup', stateSinceAt, ipFlags: (ipFlags ?? 0) | IP_FLAG_RESERVED }
       : { address, state, stateSinceAt, ipFlags };
   }
   const lastTransactionAt = known(binding.lastTransactionAt);
   const common = { address, state, stateSinceAt, ipFlags, ...client, lastTransactionAt };
-  const times = { leaseEndAt: binding.leaseEndAt, potentialEndAt: greatestPotentialAt(binding) };
-  if (state !== 'active') return profile === 'isc' ? { ...common, ...times } : common;
-  if (profile !== 'twinlease') return { ...common, ...times };
+  if (state !== 'active') return common;
+  const lease = { ...common, ...timesOf(binding), requestOptions: clientOptions(binding) };
+  if (profile !== 'twinlease') return lease;
   return {
-    ...common,
-    ...times,
-    requestOptions: clientOptions(binding),
+    ...lease,
     vendorUse: binding.policy === undefined ? undefined : new Map([[MATCHED_POLICY, binding.policy]]),
     ddns: binding.dnsFlags === 0 ? undefined : { flags: binding.dnsFlags, name: DNS_ROOT },
+  };
+}
+
+function timesOf(binding: Binding): { readonly leaseEndAt: EpochSec; readonly potentialEndAt: EpochSec } {
+  return { leaseEndAt: binding.leaseEndAt, potentialEndAt: greatestPotentialAt(binding) };
+}
+
+function flagsOf(binding: Binding, telling: Telling): number | undefined {
+  const flags = telling.withoutReserved === true ? binding.ipFlags & ~IP_FLAG_RESERVED : binding.ipFlags;
+  return flags === 0 ? undefined : flags;
+}
+
+/** With every time, as dhcpd itself tells it (specification 2.6): one left out would keep the old value there. */
+function updateForIsc(binding: Binding, telling: Telling): BindingUpdate {
+  const { address, state, clientId, hardware } = binding;
+  const ipFlags = flagsOf(binding, telling);
+  const stateSinceAt = known(binding.stateSinceAt);
+  switch (state) {
+    case 'free':
+    case 'backup':
+      return availableForIsc(binding, state, telling);
+    case 'abandoned': {
+      const until = addSec(binding.stateSinceAt, ISC_ABANDON_SEC);
+      // dhcpd rejects a client here with 6 (specification 2.7).
+      return { address, state, stateSinceAt, ipFlags, leaseEndAt: until, potentialEndAt: until };
+    }
+    case 'active':
+    case 'expired':
+    case 'released':
+    case 'reset': {
+      const lastTransactionAt = known(binding.lastTransactionAt);
+      const lease = { address, state, stateSinceAt, ipFlags, clientId, hardware, lastTransactionAt, ...timesOf(binding) };
+      // dhcpd as primary refuses RESET of a lease that it has (2.7, 2.10); a release, whose moment is the end told, it takes.
+      const isRefused = state === 'reset' && telling.isSecondary === true && hardware !== undefined;
+      return isRefused ? { ...lease, state: 'released', leaseEndAt: binding.stateSinceAt } : lease;
+    }
+    default:
+      return state satisfies never;
+  }
+}
+
+/**
+ * An available address. One that was freed here without dhcpd's consent may be ACTIVE there, and FREE would be refused: it is told
+ * as EXPIRED, which frees it (specification 2.14-11).
+ */
+function availableForIsc(binding: Binding, state: 'free' | 'backup', telling: Telling): BindingUpdate {
+  const { address, clientId, hardware, stateSinceAt } = binding;
+  const mayBeActiveThere = state === 'free' && binding.dirty && telling.isGift !== true && hardware !== undefined;
+  return {
+    address,
+    state: mayBeActiveThere ? 'expired' : state,
+    clientId,
+    hardware,
+    leaseEndAt: mayBeActiveThere ? stateSinceAt : NEVER_AT,
+    potentialEndAt: stateSinceAt,
+    stateSinceAt,
+    lastTransactionAt: known(binding.lastTransactionAt),
+    ipFlags: flagsOf(binding, telling),
+  };
+}
+
+/** By the table of specification 3.5: ownership moves without anything of a client, the rest with what Windows wants. */
+function updateForWindows(binding: Binding, telling: Telling): BindingUpdate {
+  const { address, state } = binding;
+  const vendorUse = new Map(windowsVendorUse(telling.windows?.mask ?? NO_ADDRESS, telling.windows?.server ?? NO_ADDRESS));
+  if (state === 'free' || state === 'backup') {
+    const move = telling.isTake === true ? 'reconcile' : telling.isResent === true ? 'resent' : undefined;
+    return { address, state: telling.isTake === true ? 'free' : state, vendorUse, move };
+  }
+  if (binding.hostName !== undefined) vendorUse.set(CLIENT_NAME, windowsText(utf8Text(binding.hostName)));
+  return {
+    address,
+    state,
+    clientId: binding.clientId,
+    hardware: binding.hardware,
+    stateSinceAt: known(binding.stateSinceAt),
+    lastTransactionAt: known(binding.lastTransactionAt),
+    ...(state === 'active' ? timesOf(binding) : {}),
+    vendorUse,
   };
 }
 
@@ -146,7 +251,8 @@ function taken(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: 
     lastTransactionAt: effectiveTransactionAt(update, sentAt, profile),
     stateSinceAt: update.stateSinceAt ?? sentAt,
     ipFlags: update.ipFlags ?? 0,
-    dirty: false,
+    // One that went on alone begins a returning client's lease anew, and must hear how far it may still be extended here.
+    dirty: isKnown && profile === 'twinlease' && mayReachFurther(ours, update),
     // The partner knows this lease, so it can never be taken back silently.
     told: true,
     grantedHere: false,
@@ -176,16 +282,18 @@ function merged(
       recvPotentialAt,
       grantedHere: theirsAt === ours.lastTransactionAt && ours.grantedHere,
     };
-    next.dirty = next.leaseEndAt !== theirEndAt;
+    next.dirty = next.dirty || next.leaseEndAt !== theirEndAt;
     return next;
   }
-  return {
-    ...ours,
-    leaseEndAt: Math.max(ours.leaseEndAt, theirEndAt) as EpochSec,
-    recvPotentialAt,
-    told: true,
-    dirty: true,
-  };
+  const leaseEndAt = Math.max(ours.leaseEndAt, theirEndAt) as EpochSec;
+  // A lease that dhcpd learned from here comes back without the client's last transaction, and is no news (specification 2.6).
+  const isEcho = profile === 'isc' && update.lastTransactionAt === undefined && leaseEndAt === theirEndAt;
+  return { ...ours, leaseEndAt, recvPotentialAt, told: true, dirty: isEcho ? ours.dirty : true };
+}
+
+/** A lease may be given here beyond what the partner expects by its own update. */
+function mayReachFurther(ours: Binding, update: BindingUpdate): boolean {
+  return Math.max(ours.ackedPotentialAt, ours.recvPotentialAt) > (update.potentialEndAt ?? 0);
 }
 
 function clientOf(ours: Binding, update: BindingUpdate, profile: WireProfile): Partial<Binding> {

@@ -4,7 +4,7 @@
  * newer change replaces one that waits, and never are two unanswered for one address.
  */
 import type { BindingAnswer, RejectReason } from '../../wire/failover/messages.ts';
-import { type EpochSec, formatIp4, type Ip4, NEVER_AT } from '../../wire/units.ts';
+import { type EpochSec, formatIp4, type Ip4, maskOf, NEVER_AT } from '../../wire/units.ts';
 import type { AvailableState, Binding } from '../bindings/binding.ts';
 import { nextGift } from './balance.ts';
 import {
@@ -14,15 +14,16 @@ import {
   FOREVER_MS,
   isCommunicating,
   isOurs,
+  isReserved,
   ownKind,
   put,
   send,
   type Waiting,
 } from './context.ts';
 import { isCursorDone, makeCursor, nextOf } from './cursor.ts';
-import { HOT_MAX, PARKED_MAX, UPDATE_BYTES_MAX } from './limits.ts';
+import { HOT_MAX, PARKED_MAX, UNRESERVED_MAX, UPDATE_BYTES_MAX } from './limits.ts';
 import { greatestPotentialAt, isUnheard, makeAvailable } from './times.ts';
-import { updateBytes, updateOf } from './update-values.ts';
+import { type Telling, updateBytes, updateOf } from './update-values.ts';
 
 /** Serving or an operator changed a binding. */
 export function onBindingChanged(ctx: Context, address: Ip4): void {
@@ -81,12 +82,16 @@ export function pump(ctx: Context): void {
   finishJob(ctx);
 }
 
-/** In NORMAL; and between our own servers already while the partner waits out RECOVER-WAIT, so that it comes back warm. */
+/**
+ * In NORMAL; and toward our own kind and dhcpd already while the partner waits out RECOVER-WAIT, so that it comes back warm. dhcpd would
+ * otherwise end, during its wait, every lease of which it does not hear that the client renewed.
+ */
 function maySendLazily(ctx: Context): boolean {
   if (!isCommunicating(ctx) || ctx.mode !== 'running') return false;
   const { state, partnerState } = ctx.record;
   if (state === 'normal') return true;
-  if (ctx.config.profile !== 'twinlease' || (partnerState !== 'recover-wait' && partnerState !== 'recover-done'))
+  const { profile } = ctx.config;
+  if ((profile !== 'twinlease' && profile !== 'isc') || (partnerState !== 'recover-wait' && partnerState !== 'recover-done'))
     return false;
   return state === 'partner-down' || state === 'communications-interrupted';
 }
@@ -104,7 +109,7 @@ function sendOne(ctx: Context): boolean {
       if (waiting.isOfJob && ctx.outbox.job !== undefined) ctx.outbox.job.pending--;
       continue;
     }
-    const update = updateOf(binding, ctx.config.profile);
+    const update = updateOf(binding, ctx.config.profile, tellingOf(ctx, binding, waiting));
     const size = updateBytes(update);
     if (items.length > 0 && bytes + size > UPDATE_BYTES_MAX) {
       ctx.outbox.putBack.push(waiting);
@@ -124,10 +129,32 @@ function sendOne(ctx: Context): boolean {
   return true;
 }
 
+function tellingOf(ctx: Context, binding: Binding, waiting: Waiting): Telling {
+  const { profile, role, localAddress } = ctx.config;
+  if (profile === 'twinlease') return {};
+  return {
+    isGift: waiting.giftFrom !== undefined,
+    isTake: waiting.isTake === true,
+    isResent: waiting.isOfJob,
+    isSecondary: role === 'secondary',
+    isSharedReserved: profile === 'draft' && role === 'primary' && isReserved(ctx, binding.address),
+    withoutReserved: ctx.outbox.unreserved.has(binding.address),
+    windows: profile === 'msft' ? { mask: maskOfScope(ctx, binding.address), server: localAddress ?? (0 as Ip4) } : undefined,
+  };
+}
+
+function maskOfScope(ctx: Context, address: Ip4): Ip4 {
+  const scopeId = ctx.bindings.scopeOf(address);
+  const pool = ctx.bindings.pools().find((shape) => shape.scopeId === scopeId);
+  return maskOf(pool?.prefixLength ?? 32);
+}
+
 function flightItem(binding: Binding, waiting: Waiting): FlightItem {
+  const isTake = waiting.isTake === true;
   return {
     address: waiting.address,
-    state: binding.state,
+    state: isTake ? 'free' : binding.state,
+    isTake,
     potentialEndAt: binding.state === 'active' ? greatestPotentialAt(binding) : NEVER_AT,
     giftFrom: waiting.giftFrom,
     hasChanged: false,
@@ -251,6 +278,10 @@ function onAccepted(ctx: Context, item: FlightItem, binding: Binding): void {
     queue(ctx, item.address);
     return;
   }
+  if (item.isTake) {
+    makeAvailable(binding, 'free');
+    binding.stateSinceAt = ctx.now.wallAt;
+  }
   // Specification 5.2: agreed, and back to the primary whoever had leased it.
   if (item.state === 'expired' || item.state === 'released' || item.state === 'reset') makeAvailable(binding, 'free');
   binding.dirty = false;
@@ -265,6 +296,8 @@ function onRejected(ctx: Context, item: FlightItem, binding: Binding, reason: Re
     if (binding.dirty) queue(ctx, address);
     return;
   }
+  // It stays the partner's, which has leased it or will tell why (specification 5.2).
+  if (item.isTake) return;
   const isTransient = reason === 'less-critical-binding-information' || reason === 'outdated-binding-information';
   if (!isTransient) event(ctx, 'failover/update-rejected', { address: formatIp4(address), reason });
   if (item.hasChanged) {
@@ -279,8 +312,21 @@ function onRejected(ctx: Context, item: FlightItem, binding: Binding, reason: Re
     park(ctx, address);
     return;
   }
+  if (reason === 'ip-not-reserved' && item.giftFrom === undefined && !ctx.outbox.unreserved.has(address)) {
+    spareReserved(ctx, address);
+    return;
+  }
   if (item.giftFrom !== undefined) takeBack(ctx, binding, item.giftFrom);
   ctx.outbox.shelved.add(address);
+}
+
+/** The partner must know the lease all the same, or it gives the address away: it is told again, as one that is not reserved. */
+function spareReserved(ctx: Context, address: Ip4): void {
+  const { unreserved } = ctx.outbox;
+  const oldest = unreserved.size >= UNRESERVED_MAX ? unreserved.values().next().value : undefined;
+  if (oldest !== undefined) unreserved.delete(oldest);
+  unreserved.add(address);
+  queue(ctx, address);
 }
 
 /** A gift that the partner cannot take returns to the giver. */
@@ -289,7 +335,8 @@ function takeBack(ctx: Context, binding: Binding, owner: AvailableState): void {
   put(ctx, binding);
 }
 
-function park(ctx: Context, address: Ip4): void {
+/** Leaves an address alone for a while. */
+export function park(ctx: Context, address: Ip4): void {
   const { parked } = ctx.outbox;
   if (parked.size >= PARKED_MAX) {
     const oldest = parked.keys().next().value;

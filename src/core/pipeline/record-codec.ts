@@ -54,6 +54,9 @@ const HAS_SINCE = 0x20;
 const HAS_DNS_FLAGS = 0x40;
 const HAS_IP_FLAGS = 0x80;
 
+/** Where the record of a binding is written before its size is known. */
+const ROOM = new Uint8Array(BINDING_RECORD_BYTES_MAX);
+
 const STATE_NAMES = namesByNumber<BindingState>(BINDING_STATES);
 const SERVER_STATE_NAMES = namesByNumber<ServerState>(SERVER_STATES);
 const utf8 = new TextEncoder();
@@ -63,8 +66,10 @@ const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function encodeRecord(record: LogRecord): Uint8Array {
   switch (record.kind) {
     case 'binding': {
-      const room = new Uint8Array(BINDING_RECORD_BYTES_MAX);
-      return room.slice(0, encodeBindingInto(record.binding, room, 0));
+      const size = encodeBindingInto(record.binding, ROOM, 0);
+      const bytes = new Uint8Array(size);
+      for (let i = 0; i < size; i++) bytes[i] = ROOM[i]!;
+      return bytes;
     }
     case 'relationship':
       return encodeRelationship(record.record);
@@ -109,6 +114,12 @@ export function decodeRecord(bytes: Uint8Array): Read<LogRecord> {
   if (reader.stopped !== undefined) return reader.stopped;
   if (reader.at !== bytes.length) return bad('a log record is longer than its contents', reader.at);
   return ok(record);
+}
+
+/** The address when the record is a binding's, without reading the rest. */
+export function bindingAddressIn(bytes: Uint8Array): Ip4 | undefined {
+  if (bytes[0] !== KINDS.binding || bytes.length < 6) return undefined;
+  return ((bytes[2]! | (bytes[3]! << 8) | (bytes[4]! << 16) | (bytes[5]! << 24)) >>> 0) as Ip4;
 }
 
 /**
@@ -265,13 +276,15 @@ function encodeRelationship(record: RelationshipRecord): Uint8Array {
         (record.holdsAllData ? 2 : 0) |
         (record.partnerStoreId !== undefined ? 4 : 0) |
         (record.lossAt !== undefined ? 8 : 0) |
-        (record.toldSequence !== undefined ? 16 : 0),
+        (record.toldSequence !== undefined ? 16 : 0) |
+        (record.adoptedMcltSec !== undefined ? 32 : 0),
     )
     .u53(record.partnerSequence)
     .u32(record.recoverWaitUntilAt);
   if (record.partnerStoreId !== undefined) writer.field(record.partnerStoreId);
   if (record.lossAt !== undefined) writer.u32(record.lossAt);
   if (record.toldSequence !== undefined) writer.u53(record.toldSequence);
+  if (record.adoptedMcltSec !== undefined) writer.u32(record.adoptedMcltSec);
   writer.u16(record.silentScopeIds.length);
   for (const scopeId of record.silentScopeIds) writer.u32(scopeId);
   return writer.bytes();
@@ -292,12 +305,13 @@ function readRelationship(reader: Reader): RelationshipRecord {
   const mcltWasSec = reader.u32() as Sec;
   const mcltWasUntilAt = reader.u32() as EpochSec;
   const flags = reader.u8();
-  if (flags > 31) reader.stop('a relationship with unknown flags, made by a newer version', reader.at - 1);
+  if (flags > 63) reader.stop('a relationship with unknown flags, made by a newer version', reader.at - 1);
   const partnerSequence = reader.u53();
   const recoverWaitUntilAt = reader.u32() as EpochSec;
   const partnerStoreId = (flags & 4) !== 0 ? reader.field() : undefined;
   const lossAt = (flags & 8) !== 0 ? (reader.u32() as EpochSec) : undefined;
   const toldSequence = (flags & 16) !== 0 ? reader.u53() : undefined;
+  const adoptedMcltSec = (flags & 32) !== 0 ? (reader.u32() as Sec) : undefined;
   const silentScopeIds: Ip4[] = [];
   for (let n = reader.u16(); n > 0 && reader.stopped === undefined; n--) silentScopeIds.push(reader.u32() as Ip4);
   return {
@@ -321,6 +335,7 @@ function readRelationship(reader: Reader): RelationshipRecord {
     holdsAllData: (flags & 2) !== 0,
     ...(lossAt === undefined ? {} : { lossAt }),
     ...(toldSequence === undefined ? {} : { toldSequence }),
+    ...(adoptedMcltSec === undefined ? {} : { adoptedMcltSec }),
   };
 }
 

@@ -33,6 +33,7 @@ import type {
 } from '../failover/endpoint-types.ts';
 import { initialRecord } from '../failover/initial-record.ts';
 import { endDeclines } from '../serving/decline.ts';
+import type { ImportVerdict, LeaseToImport } from '../serving/import-lease.ts';
 import { leavingRights } from '../serving/leaving-rights.ts';
 import { makeServing } from '../serving/serving.ts';
 import type { Decision, Ingress, ReplyPlan, Serving, ServingIdentity } from '../serving/serving-types.ts';
@@ -203,6 +204,15 @@ export class ServerCore {
       this.bindings.change(binding);
       this.#bindingChanged(now, binding.address);
     }
+  }
+
+  /** Takes leases over that another server gave, in this order; one verdict for each. A trial changes nothing. */
+  importLeases(now: Now, leases: readonly LeaseToImport[], isTrial: boolean): ImportVerdict[] {
+    return leases.map((lease) => {
+      const verdict = this.#serving.importLease(now, lease, isTrial);
+      if (verdict.kind === 'made' && !isTrial) this.#bindingChanged(now, lease.address);
+      return verdict;
+    });
   }
 
   timer(now: Now): void {
@@ -485,7 +495,21 @@ export function endpointConfigOf(relationship: Relationship, config: Config): En
     profile: relationship.profile,
     scopeIds: relationship.scopeIds.map((text) => parseIp4(text)).filter((address) => address !== undefined),
     loadBalanceMaxSec: config.server.loadBalanceMaxSec as Sec,
+    ...bootpScopesOf(relationship, config),
+    ...localAddressOf(relationship, config),
   };
+}
+
+function bootpScopesOf(relationship: Relationship, config: Config): Pick<EndpointConfig, 'bootpScopeIds'> {
+  const texts = config.scopes.filter((scope) => scope.type !== 'Dhcp').map((scope) => scope.scopeId);
+  const found = texts.filter((text) => relationship.scopeIds.includes(text)).map((text) => parseIp4(text));
+  return found.length === 0 ? {} : { bootpScopeIds: found.filter((address) => address !== undefined) };
+}
+
+function localAddressOf(relationship: Relationship, config: Config): Pick<EndpointConfig, 'localAddress'> {
+  const partner = config.partners.find(({ key }) => key === relationship.partnerKey);
+  const localAddress = parseIp4(partner?.foreign?.localAddress ?? '');
+  return localAddress === undefined ? {} : { localAddress };
 }
 
 function malformed(why: string, at: number): Decision {

@@ -172,6 +172,15 @@ export const REQUEST_PROBLEMS = {
     windows: dhcp(20113, 'FO_SCOPE_ALREADY_IN_RELATIONSHIP'),
     http: 409,
   },
+  'failover/scope-waits': {
+    severity: 'error',
+    text: 'Failed on DHCP server {server}: scope {scopeId} waits for the leases of the removed relationship {name} until {until}.',
+    why: 'The former partner may have given leases that this server has not heard of; a new relationship would give their addresses away.',
+    action:
+      'Clients are served meanwhile. Try again after that; if the former partner is gone for good, forget it: `twinlease pair remove`.',
+    windows: dhcp(20113, 'FO_SCOPE_ALREADY_IN_RELATIONSHIP'),
+    http: 409,
+  },
   'failover/name-taken': {
     severity: 'error',
     text: 'Failed to add failover relationship {name} on DHCP server {server}: the name is taken.',

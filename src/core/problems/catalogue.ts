@@ -5,6 +5,7 @@
  */
 import { CHANGE_PROBLEMS } from './catalogue-change.ts';
 import { ENGINE_PROBLEMS } from './catalogue-engine.ts';
+import { FOREIGN_PROBLEMS } from './catalogue-foreign.ts';
 import { HOST_PROBLEMS } from './catalogue-host.ts';
 import { REQUEST_PROBLEMS } from './catalogue-request.ts';
 import { SHELL_PROBLEMS } from './catalogue-shell.ts';
@@ -15,6 +16,7 @@ export const PROBLEMS = {
   ...REQUEST_PROBLEMS,
   ...CHANGE_PROBLEMS,
   ...ENGINE_PROBLEMS,
+  ...FOREIGN_PROBLEMS,
   ...HOST_PROBLEMS,
   ...SHELL_PROBLEMS,
   ...UPKEEP_PROBLEMS,
@@ -69,12 +71,20 @@ export function entryOf(code: string): ProblemEntry {
 
 /** The entry's text with its slots filled; a slot without a value shows its name. */
 export function problemText(problem: Problem): string {
+  return filled(entryOf(problem.code).text, problem);
+}
+
+/** Why it matters and what to do, with the slots filled in the same way. */
+export function problemAdvice(problem: Problem): { readonly why: string; readonly action: string } {
+  const { why, action } = entryOf(problem.code);
+  return { why: filled(why, problem), action: filled(action, problem) };
+}
+
+function filled(text: string, problem: Problem): string {
   const slots: Readonly<Record<string, string | number>> = isProblemCode(problem.code)
     ? problem.slots
     : { code: problem.code, detail: JSON.stringify(problem.slots) };
-  return entryOf(problem.code).text.replace(/\{([A-Za-z0-9]+)\}/g, (whole, slot: string) =>
-    String(slots[slot] ?? whole),
-  );
+  return text.replace(/\{([A-Za-z0-9]+)\}/g, (whole, slot: string) => String(slots[slot] ?? whole));
 }
 
 /** `DHCP n` or `WIN32 n` where Windows has the condition (management specification 1.8), else the catalogue's own code. */

@@ -7,7 +7,7 @@ import type { AvailableState, Binding } from '../bindings/binding.ts';
 import { reservationOf, type Standing, standingOf } from './address-standing.ts';
 import { type Asking, note } from './asking.ts';
 import { isSameClient } from './client-view.ts';
-import { isKnownByHardware } from './reservations.ts';
+import { isKnownByHardware, isNamedByAddress } from './reservations.ts';
 import { isInRange, type Link, type ScopeView } from './scope-index.ts';
 
 export interface Choice {
@@ -43,7 +43,9 @@ export function bindingsOf(asking: Asking, scope: ScopeView): Binding[] {
   const others = parts.bindings
     .findByHardware(view.hardware, scope.id)
     .filter((binding) =>
-      view.clientId === undefined ? isSameClient(view, binding.clientId, binding.hardware) : isKnownByHardware(binding),
+      view.clientId === undefined
+        ? isSameClient(view, binding.clientId, binding.hardware) || isNamedByAddress(binding, view)
+        : isKnownByHardware(binding),
     );
   return others.length === 0 ? byId : [...byId, ...others];
 }

@@ -2,8 +2,9 @@
  * How an address stands toward the client of a packet: its own, another's, to be had, or not. Every form of REQUEST and the
  * choice for a DISCOVER ask the same question here, so that no two of them can answer it differently.
  */
-import { formatIp4, type Ip4 } from '../../wire/units.ts';
+import { formatIp4, type Ip4, type Now } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
+import type { Rights } from '../failover/endpoint-types.ts';
 import { type Asking, mayTrustRelay } from './asking.ts';
 import { IP_FLAG_RESERVED } from './option-codes.ts';
 import { isHolder, type ReservedAddress } from './reservations.ts';
@@ -86,16 +87,25 @@ function mayRevive(asking: Asking, scope: ScopeView, binding: Binding): boolean 
 }
 
 function mayHave(asking: Asking, scope: ScopeView, binding: Binding, reserved: ReservedAddress | undefined): boolean {
+  const how = { isReserved: reserved !== undefined, isForEver: asking.view.messageType === 'bootp' };
+  return mayGive(asking.parts.rightsOf(scope.id), asking.now, binding, how);
+}
+
+/** Whether an address may go to a client that does not hold it: reserved for this client or not, with a lease that ends or not. */
+export function mayGive(
+  rights: Rights,
+  now: Now,
+  binding: Binding,
+  how: { readonly isReserved: boolean; readonly isForEver: boolean },
+): boolean {
   if (binding.state === 'abandoned') return false;
-  const rights = asking.parts.rightsOf(scope.id);
-  if (reserved === undefined) {
+  if (!how.isReserved) {
     // Failover specification 7, P4: an address without end is only ever given out of the own share.
-    const isForEver = asking.view.messageType === 'bootp' && rights.relationshipName !== undefined;
-    if (isForEver && binding.state !== rights.own) return false;
-    return rights.mayAllocate(asking.now, binding);
+    if (how.isForEver && rights.relationshipName !== undefined && binding.state !== rights.own) return false;
+    return rights.mayAllocate(now, binding);
   }
   // Failover specification 5.3: a reserved address has one rightful client, so either server may give it to that one whoever
   // it is available to.
   if (binding.state === 'free' || binding.state === 'backup') return true;
-  return rights.mayAllocate(asking.now, { ...binding, ipFlags: binding.ipFlags | IP_FLAG_RESERVED });
+  return rights.mayAllocate(now, { ...binding, ipFlags: binding.ipFlags | IP_FLAG_RESERVED });
 }

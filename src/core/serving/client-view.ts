@@ -34,6 +34,9 @@ export interface ClientView {
   readonly relay: RelayView | undefined;
 }
 
+/** What a client is known by. */
+export type ClientNames = Pick<ClientView, 'clientId' | 'hardware'>;
+
 export interface RelayView {
   /** The whole of option 82, echoed as it came. */
   readonly payload: Uint8Array;
@@ -93,7 +96,7 @@ export function viewOf(packet: DhcpPacket): Viewed {
 
 /** RFC 2131 4.2: the identifier names the client if there is one on either side; the hardware address only if there is none. */
 export function isSameClient(
-  view: ClientView,
+  view: ClientNames,
   clientId: Uint8Array | undefined,
   hardware: Uint8Array | undefined,
 ): boolean {

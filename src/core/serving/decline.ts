@@ -38,7 +38,7 @@ export function decideDecline(asking: Asking): Decision {
 }
 
 /** Set aside, without client data (failover specification 1.6). */
-function abandoned(binding: Binding, now: Now, rights: Rights): Binding {
+export function abandoned(binding: Binding, now: Now, rights: Rights): Binding {
   return {
     ...emptyBinding(binding.address, binding.ownedAs),
     state: 'abandoned',

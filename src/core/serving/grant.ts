@@ -67,7 +67,8 @@ function store(asking: Asking, choice: Choice, lease: LeaseTimes, flags: number)
   parts.bindings.change({
     ...base,
     state: 'active',
-    clientId: isReservedByHardware ? undefined : view.clientId,
+    // A client that is the holder without naming itself stays named as it was, for the partner too (`isNamedByAddress`).
+    clientId: isReservedByHardware ? undefined : (view.clientId ?? base.clientId),
     hardware: view.hardware,
     hostName: hostNameOf(asking) ?? base.hostName,
     relayInfo: relayInfoOf(view) ?? base.relayInfo,

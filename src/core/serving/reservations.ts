@@ -5,9 +5,9 @@
 import { type Ip4, sameBytes, toHex } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
 import { reservationKeyText } from '../config/checks.ts';
-import type { OptionDefinition, Reservation, Scope } from '../config/model.ts';
+import type { OptionDefinition, Reservation, ReservationKey, Scope } from '../config/model.ts';
 import { addressOf } from '../config/pool-shape.ts';
-import { type ClientView, isSameClient, uint32In } from './client-view.ts';
+import { type ClientNames, type ClientView, isSameClient, uint32In } from './client-view.ts';
 import { IP_FLAG_RESERVED, OPTION } from './option-codes.ts';
 import { type OptionLevel, optionLevelOf } from './option-levels.ts';
 
@@ -60,9 +60,10 @@ export function makeReservationIndex(scope: Scope, definitions: readonly OptionD
  * Whether the client of a packet is the one whom the binding of an address is about. For a reservation by hardware address the
  * machine counts, whatever identifier it sends: network boot and the system that follows send different ones.
  */
-export function isHolder(binding: Binding, view: ClientView, reserved: ReservedAddress | undefined): boolean {
+export function isHolder(binding: Binding, view: ClientNames, reserved: ReservedAddress | undefined): boolean {
   if (isSameClient(view, binding.clientId, binding.hardware)) return true;
   if (isKnownByHardware(binding) && sameBytes(binding.hardware, view.hardware)) return true;
+  if (isNamedByAddress(binding, view)) return true;
   if (
     reserved === undefined ||
     reserved.address !== binding.address ||
@@ -70,8 +71,23 @@ export function isHolder(binding: Binding, view: ClientView, reserved: ReservedA
   ) {
     return false;
   }
-  const { hex, htype = 1 } = reserved.reservation.client;
-  return binding.hardware !== undefined && binding.hardware[0] === htype && toHex(binding.hardware.subarray(1)) === hex;
+  return isHardwareOf(reserved.reservation.client, binding.hardware);
+}
+
+/**
+ * Whether a client of whom nothing but its names is known is the one that the address is reserved for. Reservations by place
+ * (option 82) are nobody's by name.
+ */
+export function isReservedFor({ reservation: { client } }: ReservedAddress, names: ClientNames): boolean {
+  if (client.kind === 'client-id') return names.clientId !== undefined && toHex(names.clientId) === client.hex;
+  return client.kind === 'hardware' && isHardwareOf(client, names.hardware);
+}
+
+function isHardwareOf(
+  { hex, htype = 1 }: ReservationKey & { readonly kind: 'hardware' },
+  hardware: Uint8Array | undefined,
+): boolean {
+  return hardware !== undefined && hardware[0] === htype && toHex(hardware.subarray(1)) === hex;
 }
 
 /**
@@ -81,6 +97,15 @@ export function isHolder(binding: Binding, view: ClientView, reserved: ReservedA
  */
 export function isKnownByHardware(binding: Binding): boolean {
   return (binding.ipFlags & IP_FLAG_RESERVED) !== 0 && binding.clientId === undefined && binding.hardware !== undefined;
+}
+
+/**
+ * A client without identifier on a binding whose identifier is that client's hardware type and address (RFC 2132 9.14). Windows
+ * shows both kinds of client alike, so a lease imported from there names its client so whether or not it sends an identifier.
+ */
+export function isNamedByAddress(binding: Binding, view: ClientNames): boolean {
+  if (view.clientId !== undefined || binding.hardware === undefined) return false;
+  return sameBytes(binding.hardware, view.hardware) && sameBytes(binding.clientId, binding.hardware);
 }
 
 function clientTexts(view: ClientView, mayTrustRelay: boolean, kinds: ReadonlySet<string>): string[] {

@@ -5,6 +5,7 @@
 import type { DhcpPacket, MessageType } from '../../wire/dhcp/packet.ts';
 import type { Ip4 } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
+import type { ImportVerdict, LeaseToImport } from './import-lease.ts';
 
 /** Where a packet came from. Owned by the caller; read before the call returns. */
 export interface Ingress {
@@ -90,6 +91,8 @@ export interface Serving {
   pendingOffers(scopeId: Ip4): number;
   /** Whether an address is held by an open offer. */
   isOffered(address: Ip4): boolean;
+  /** Takes a lease over that another server gave; see `import-lease.ts`. A trial changes nothing. */
+  importLease(now: import('../../wire/units.ts').Now, lease: LeaseToImport, isTrial: boolean): ImportVerdict;
   /** Takes a new configuration into use; offers stay. */
   reconfigure(config: import('../config/model.ts').Config): void;
 }

@@ -15,6 +15,7 @@ import { viewOf } from './client-view.ts';
 import { decideDecline } from './decline.ts';
 import { decideDiscover } from './discover.ts';
 import { makeFreeCandidates } from './free-candidates.ts';
+import { importLease } from './import-lease.ts';
 import { decideInform } from './inform.ts';
 import { makeOffers } from './offers.ts';
 import { decideRelease } from './release.ts';
@@ -53,6 +54,7 @@ export function makeServing(
     expireOffers: (now) => offers.expire(now.monoMs),
     pendingOffers: (scopeId) => offers.pending(scopeId),
     isOffered: (address) => offers.has(address),
+    importLease: (now, lease, isTrial) => importLease(parts, now, lease, isTrial),
     reconfigure(next) {
       parts = partsOf(next);
     },

@@ -235,6 +235,7 @@ const PAIR: readonly CommandSpec[] = [
     positional: ['Code'],
     asked: [{ parameter: 'Code', question: 'Code that `twinlease pair invite` shows on the other server: ' }],
   },
+  { words: 'pair declare', operations: ['pair.declare'], positional: ['Name'] },
   { words: 'pair list', operations: ['pair.list'], view: PARTNERS_VIEW },
   { words: 'pair remove', operations: ['pair.remove'], positional: ['Partner'] },
   { words: 'pair rotate', operations: ['pair.rotate'] },

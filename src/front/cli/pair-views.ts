@@ -16,6 +16,7 @@ export const INVITATION_VIEW: View = (value) => {
 export const PARTNERS_VIEW = table(
   [
     { property: 'name' },
+    { property: 'kind' },
     { property: 'host' },
     { property: 'port', isNumber: true },
     { property: 'answers' },

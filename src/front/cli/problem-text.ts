@@ -9,7 +9,8 @@ export function refusalText(problem: ProblemJson): string {
 }
 
 export function problemLines(label: 'error' | 'warning', problem: ProblemJson): string {
-  const lines = [`${label}: ${shown(problem.detail)}`];
+  // A text may hold lines that are to be entered elsewhere.
+  const lines = `${label}: ${problem.detail}`.split('\n').map(shown);
   if (typeof problem.why === 'string' && problem.why !== '') lines.push(`  why:  ${shown(problem.why)}`);
   if (typeof problem.action === 'string' && problem.action !== '') lines.push(`  do:   ${shown(problem.action)}`);
   lines.push(`  code: ${shown(codesOf(problem))}`);

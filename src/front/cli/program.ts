@@ -13,6 +13,7 @@ import type { CommandSpec, Given } from './command-spec.ts';
 import { COMMANDS, GROUPS } from './commands.ts';
 import { addCompletionCommand } from './completion.ts';
 import { EXIT, exitCodesText } from './exit-codes.ts';
+import { addImport, IMPORT_OPERATIONS } from './import-command.ts';
 import { addConnectionOptions, addOperationCommand, runOptions } from './operation-command.ts';
 import { parametersOf } from './parameters.ts';
 import { runOperation } from './run-operation.ts';
@@ -77,6 +78,7 @@ export function buildProgram(
   addServe(program, handlers);
   addRestore(program, handlers, world);
   addOperationCommands(program, operations, world);
+  addImport(program, world);
   addCall(program, operations, world);
   addCompletionCommand(program, world);
   addHelp(program, world);
@@ -146,7 +148,7 @@ function addOperationCommands(program: Command, operations: readonly Operation[]
 
 /** The rows of the table that have an operation behind them, and a row for every operation that the table does not name. */
 export function commandSpecs(operations: readonly Operation[]): readonly CommandSpec[] {
-  const named = new Set(COMMANDS.flatMap((spec) => spec.operations));
+  const named = new Set([...COMMANDS.flatMap((spec) => spec.operations), ...IMPORT_OPERATIONS]);
   const others = operations.filter((operation) => !named.has(operation.name));
   const known = new Set(operations.map((operation) => operation.name));
   return [

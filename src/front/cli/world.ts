@@ -2,10 +2,12 @@
  * Everything the command line touches outside itself: streams, environment, files, the network, a person at a terminal. Tests
  * supply their own; `processWorld` is the real one.
  */
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import process from 'node:process';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { decodePieces, decodeText } from '../../import/text-decoding.ts';
 
 export interface TextOutput {
   readonly isTerminal: boolean;
@@ -23,6 +25,9 @@ export interface CliWorld {
   fetch(url: string, init: RequestInit): Promise<Response>;
   /** Text of a file; `-` is the standard input. */
   readText(path: string): Promise<string>;
+  /** The same piece by piece, for files that may be large; a byte order mark tells the encoding, which else is UTF-8. */
+  readChunks(path: string): AsyncIterable<string>;
+  writeText(path: string, text: string): Promise<void>;
   ask(question: string): Promise<string>;
   /** Asks without showing what is typed. */
   askSecret(question: string): Promise<string>;
@@ -39,7 +44,9 @@ export function processWorld(): CliWorld {
     env: process.env,
     isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
     fetch: (url, init) => fetch(url, init),
-    readText: async (path) => (path === '-' ? await readStandardInput() : await readFile(path, 'utf8')),
+    readText: async (path) => (path === '-' ? await readStandardInput() : decodeText(await readFile(path))),
+    readChunks: (path) => decodePieces(path === '-' ? process.stdin : createReadStream(path)),
+    writeText: async (path, text) => await writeFile(path, text),
     ask: (question) => askPerson(question, true),
     askSecret: (question) => askPerson(question, false),
     setExitCode: (code) => {

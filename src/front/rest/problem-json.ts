@@ -1,5 +1,5 @@
 /** Problems as `application/problem+json` (RFC 9457), with Windows's own code where it has one. */
-import { entryOf, problemMessageId, problemText } from '../../core/problems/catalogue.ts';
+import { entryOf, problemAdvice, problemMessageId, problemText } from '../../core/problems/catalogue.ts';
 import type { Problem } from '../../core/problems/problem.ts';
 
 export interface ProblemJson {
@@ -28,8 +28,7 @@ export function problemJson(problem: Problem): ProblemJson {
     detail: problemText(problem),
     code: problem.code,
     severity: entry.severity,
-    why: entry.why,
-    action: entry.action,
+    ...problemAdvice(problem),
     target: problem.target ?? null,
     messageId: problemMessageId(problem) ?? null,
     windowsNumber: entry.windows?.number ?? null,

@@ -23,6 +23,7 @@ import {
 } from './messages.ts';
 import { messageKindOf, rejectReasonOf, serverStateOf } from './numbers.ts';
 import { type OptionValues, optionsSize, readOptions, writeOptions } from './options.ts';
+import { WINDOWS_HEARS_RECOVER_WAIT_AS, WINDOWS_PAYLOAD_OFFSET } from './unverified.ts';
 import { optionsToUpdate, updateToOptions } from './update.ts';
 import { isOwnVendorClass, readVendor, VENDOR_CLASS, type VendorOptions, vendorBytes } from './vendor.ts';
 
@@ -30,8 +31,8 @@ import { isOwnVendorClass, readVendor, VENDOR_CLASS, type VendorOptions, vendorB
 export const SCOPE_IDS_MAX = 400;
 /** Updates that are read in one BNDUPD: the answer to so many fits into one BNDACK, whatever is said of each. */
 export const UPDATES_MAX = 100;
-/** Windows says 8 although its options begin at 12 (specification 1.2). */
-const PAYLOAD_OFFSET_MSFT = 8;
+/** Windows's, and the draft's own slip (specification 1.2). */
+const PAYLOAD_OFFSET_MSFT = WINDOWS_PAYLOAD_OFFSET;
 /** Message types from here on are ignored when not understood; below, they end the connection (specification 1.2). */
 const IGNORABLE_TYPE_MIN = 128;
 
@@ -258,8 +259,7 @@ function stateToOptions(message: Extract<FailoverMessage, { kind: 'state' }>, pr
 
 function serverStateNumber(state: ServerState | undefined, profile: WireProfile): number {
   if (state === undefined) return 0;
-  // Windows's number for RECOVER-WAIT is not known, so it hears RECOVER until the wait is over (specification 1.14).
-  return SERVER_STATES[state === 'recover-wait' && profile === 'msft' ? 'recover' : state];
+  return SERVER_STATES[state === 'recover-wait' && profile === 'msft' ? WINDOWS_HEARS_RECOVER_WAIT_AS : state];
 }
 
 /** Option 29 only beside an option 28 of ours (specification 1.5), and only between our own servers. */

@@ -7,11 +7,17 @@ import { writeU16 } from './bytes.ts';
 import { HEADER_BYTES } from './framer.ts';
 import { listOptions, OPTION_HEADER_BYTES, type RawOption } from './options.ts';
 import { utf8Bytes, utf16Bytes } from './text.ts';
+import {
+  WINDOWS_DIGEST_COVERAGES,
+  WINDOWS_DIGEST_POSITIONS,
+  WINDOWS_DIGEST_TYPE,
+  WINDOWS_SECRET_ENCODINGS,
+} from './unverified.ts';
 
 const DIGEST_CODE = 17;
-/** The draft's only type is HMAC-MD5. Windows writes 2 (specification 3.6), and so do we. */
+/** The draft's only type is HMAC-MD5. We write the same for SHA-256 as Windows (specification 3.6). */
 const TYPE_MD5 = 1;
-const TYPE_SHA256 = 2;
+const TYPE_SHA256 = WINDOWS_DIGEST_TYPE;
 const MD5_BYTES = 16;
 const SHA256_BYTES = 32;
 
@@ -61,16 +67,16 @@ export function draftDigestKey(secret: string, hmac: Hmac): DigestKey {
  * fills a short key with zeros (RFC 2104), so a final NUL often makes no difference, and then either name is right.
  */
 export function windowsDigestKeys(secret: string, hmac: Hmac): readonly DigestKey[] {
-  const encodings = [
-    ['utf-16le', utf16Bytes(secret)],
-    ['utf-16le-nul', utf16Bytes(`${secret}\0`)],
-    ['utf-8', utf8Bytes(secret)],
-  ] as const;
+  const bytes = {
+    'utf-16le': utf16Bytes(secret),
+    'utf-16le-nul': utf16Bytes(`${secret}\0`),
+    'utf-8': utf8Bytes(secret),
+  } as const satisfies Record<(typeof WINDOWS_SECRET_ENCODINGS)[number], Uint8Array>;
   const keys: DigestKey[] = [];
-  for (const [encoding, bytes] of encodings)
-    for (const position of ['first', 'last'] as const)
-      for (const coverage of ['zeroed', 'zeroed-and-secret', 'removed'] as const)
-        keys.push(sha256Key(position, coverage, encoding, bytes, hmac));
+  for (const encoding of WINDOWS_SECRET_ENCODINGS)
+    for (const position of WINDOWS_DIGEST_POSITIONS)
+      for (const coverage of WINDOWS_DIGEST_COVERAGES)
+        keys.push(sha256Key(position, coverage, encoding, bytes[encoding], hmac));
   return keys;
 }
 

@@ -96,6 +96,11 @@ export interface BindingUpdate {
   readonly vendorUse?: ReadonlyMap<number, Uint8Array> | undefined;
   /** `msft` only: the scope of the address, which Windows writes before the hardware address (specification 3.3). */
   readonly scopeId?: Ip4 | undefined;
+  /**
+   * `msft` only, of an available address: the primary takes it back, or it is told again after a loss of data (specification 3.4).
+   * Absent: it changes hands.
+   */
+  readonly move?: 'reconcile' | 'resent' | undefined;
   /** `msft` only: the IP-flags byte, whose bits mean something else there; `ipFlags` is then absent (specification 3.3). */
   readonly vendorFlags?: number | undefined;
 }

@@ -2,7 +2,7 @@
  * One binding update as options, and back (failover specification 1.6, 2.6, 3.3 to 3.5). What a profile must not send is
  * left out here; what cannot be an update becomes a reject instead of an error of the connection (specification 5.4).
  */
-import type { Ip4 } from '../units.ts';
+import { type EpochSec, INFINITE_AT, type Ip4 } from '../units.ts';
 import { readU32, swappedIp4, writeU32 } from './bytes.ts';
 import {
   BINDING_STATES,
@@ -14,6 +14,14 @@ import {
 } from './messages.ts';
 import { bindingStateOf } from './numbers.ts';
 import type { OptionCode, OptionValues } from './options.ts';
+import { utf16Bytes } from './text.ts';
+import {
+  WINDOWS_ACCESS_OPTIONS,
+  WINDOWS_CLIENT_TYPE,
+  WINDOWS_LEASE_STATUS,
+  WINDOWS_OWNERSHIP,
+  WINDOWS_STATE_BITS,
+} from './unverified.ts';
 
 /** Contents of option 61: what a DHCP option can carry. */
 export const CLIENT_ID_BYTES_MAX = 255;
@@ -32,6 +40,8 @@ export const VENDOR_FLAG_RELEASED = 0x2;
 export const VENDOR_FLAG_DELETED_APART = 0x4;
 
 const SUBNET_MASK = 33;
+const SERVER_IP = 34;
+const CLIENT_TYPE = 36;
 const VENDOR_CODES = [31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41] as const satisfies readonly OptionCode[];
 
 /**
@@ -43,20 +53,28 @@ export function windowsVendorUse(mask: Ip4, server: Ip4): ReadonlyMap<number, Ui
   const serverBytes = new Uint8Array(4);
   writeU32(mask, maskBytes, 0);
   writeU32(server, serverBytes, 0);
-  return new Map([
+  const values = new Map<number, Uint8Array>([
     [SUBNET_MASK, maskBytes],
-    [34, serverBytes],
-    [36, Uint8Array.of(1)],
-    [37, Uint8Array.of(0)],
-    [38, new Uint8Array(4)],
-    [39, Uint8Array.of(0)],
+    [SERVER_IP, serverBytes],
+    [CLIENT_TYPE, Uint8Array.of(WINDOWS_CLIENT_TYPE)],
   ]);
+  for (const [code, size] of WINDOWS_ACCESS_OPTIONS) values.set(code, new Uint8Array(size));
+  return values;
+}
+
+/** Text of options 31, 32, 35 and 40: UTF-16LE with a final NUL (specification 3.2). */
+export function windowsText(text: string): Uint8Array {
+  return utf16Bytes(`${text}\0`);
 }
 
 export function updateToOptions(update: BindingUpdate, profile: WireProfile): OptionValues {
   if (profile === 'msft') return updateToMsft(update);
   const values: OptionValues = { 2: update.address, 3: BINDING_STATES[update.state], 12: update.ipFlags };
   putClient(values, update);
+  if (profile === 'isc') {
+    values[13] = forEverInIsc(update.leaseEndAt);
+    values[18] = forEverInIsc(update.potentialEndAt);
+  }
   values[5] = update.hardware;
   if (update.state === 'abandoned' && profile !== 'twinlease') {
     // The draft forbids a client here, and dhcpd rejects it with 6 (specification 1.6, 2.7).
@@ -77,6 +95,17 @@ function putClient(values: OptionValues, update: BindingUpdate): void {
   values[25] = update.stateSinceAt;
 }
 
+/** dhcpd's end of a lease without end (specification 5.3, 6.1). Exactly this value; real times pass it in January 2038. */
+const ISC_INFINITE_AT = 0x7fffffff as EpochSec;
+
+function forEverInIsc(at: EpochSec | undefined): EpochSec | undefined {
+  return at === INFINITE_AT ? ISC_INFINITE_AT : at;
+}
+
+function fromIsc(at: EpochSec | undefined, profile: WireProfile): EpochSec | undefined {
+  return profile === 'isc' && at === ISC_INFINITE_AT ? INFINITE_AT : at;
+}
+
 function putServerData(values: OptionValues, update: BindingUpdate): void {
   values[7] = withPrefix(MAGIC, update.replyOptions);
   values[8] = withPrefix(MAGIC, update.requestOptions);
@@ -94,36 +123,34 @@ function withPrefix(prefix: Uint8Array, rest: Uint8Array | undefined): Uint8Arra
   return bytes;
 }
 
-/** Binding-status of Windows for a lease; ownership moves use another vocabulary (specification 3.4). */
-const MSFT_LEASE_STATUS = {
-  active: 0x01,
-  released: 0x01,
-  expired: 0x03,
-  reset: 0x03,
-  abandoned: 0x02,
-} as const satisfies Record<Exclude<BindingState, 'free' | 'backup'>, number>;
-const MSFT_STATE_BITS = 0x03;
-const MSFT_STATUS_FREE = 1;
-const MSFT_STATUS_BACKUP = 2;
-/** By number of an ownership move: FREE, BACKUP, RECONCILE, FREE_UPDATE, BACKUP_UPDATE; 3 is none. */
-const MSFT_OWNERSHIP: readonly (BindingState | undefined)[] = [
-  undefined,
-  'free',
-  'backup',
-  undefined,
-  'free',
-  'free',
-  'backup',
-];
+interface Ownership {
+  readonly state: 'free' | 'backup';
+  readonly move: BindingUpdate['move'];
+}
+
+/** Windows's words for ownership by number; 3 is none. */
+const MSFT_OWNERSHIP: ReadonlyMap<number, Ownership> = new Map([
+  [WINDOWS_OWNERSHIP.free, { state: 'free', move: undefined }],
+  [WINDOWS_OWNERSHIP.backup, { state: 'backup', move: undefined }],
+  [WINDOWS_OWNERSHIP.reconcile, { state: 'free', move: 'reconcile' }],
+  [WINDOWS_OWNERSHIP.freeResent, { state: 'free', move: 'resent' }],
+  [WINDOWS_OWNERSHIP.backupResent, { state: 'backup', move: 'resent' }],
+]);
+
+function ownershipStatus(state: 'free' | 'backup', move: BindingUpdate['move']): number {
+  if (state === 'free' && move === 'reconcile') return WINDOWS_OWNERSHIP.reconcile;
+  if (move === 'resent') return WINDOWS_OWNERSHIP[state === 'free' ? 'freeResent' : 'backupResent'];
+  return WINDOWS_OWNERSHIP[state];
+}
 
 function updateToMsft(update: BindingUpdate): OptionValues {
   const { state } = update;
   if (state === 'free' || state === 'backup') {
     // An ownership move has IP-flags 0 and nothing of a client (specification 3.4, 3.5).
-    const status = state === 'free' ? MSFT_STATUS_FREE : MSFT_STATUS_BACKUP;
+    const status = ownershipStatus(state, update.move);
     return { 2: update.address, 3: status, 12: 0, 33: update.vendorUse?.get(SUBNET_MASK) };
   }
-  const values: OptionValues = { 2: update.address, 3: MSFT_LEASE_STATUS[state], 12: msftFlags(update) };
+  const values: OptionValues = { 2: update.address, 3: WINDOWS_LEASE_STATUS[state], 12: msftFlags(update) };
   putClient(values, update);
   putServerData(values, update);
   // Without option 5 the status would be read as an ownership move, so an update without a client gets an empty one.
@@ -161,7 +188,9 @@ export function optionsToUpdate(values: OptionValues, profile: WireProfile, inde
   if (address === undefined) return reject('missing-binding-information', 'binding update without address');
   if (status === undefined) return reject('missing-binding-information', 'binding update without binding-status');
   const isMsft = profile === 'msft';
-  const state = isMsft ? msftState(status, values[12], values[5] !== undefined) : bindingStateOf(status);
+  const isMove = isMsft && isOwnershipMove(values);
+  const ownership = isMove ? MSFT_OWNERSHIP.get(status) : undefined;
+  const state = isMove ? ownership?.state : isMsft ? msftLease(status, values[12]) : bindingStateOf(status);
   if (state === undefined) return reject('missing-binding-information', `binding-status ${status} is not defined`);
   const clientId = values[4];
   if (clientId !== undefined && (clientId.length === 0 || clientId.length > CLIENT_ID_BYTES_MAX))
@@ -176,13 +205,14 @@ export function optionsToUpdate(values: OptionValues, profile: WireProfile, inde
     state,
     clientId,
     hardware: hardware.bytes,
-    leaseEndAt: values[13],
-    potentialEndAt: values[18],
+    leaseEndAt: fromIsc(values[13], profile),
+    potentialEndAt: fromIsc(values[18], profile),
     stateSinceAt: values[25],
     lastTransactionAt: values[6],
     ipFlags: isMsft ? undefined : values[12],
     ...extras,
     vendorUse: vendorUse(values),
+    move: ownership?.move,
     scopeId: hardware.scopeId,
     vendorFlags: isMsft ? values[12] : undefined,
   };
@@ -193,11 +223,13 @@ export function optionsToUpdate(values: OptionValues, profile: WireProfile, inde
  * Windows's two vocabularies, told apart by option 5 (specification 3.4, R). An update marked as released is none of
  * the second kind even without a client, since an ownership move has IP-flags 0.
  */
-function msftState(status: number, flags: number | undefined, hasHardware: boolean): BindingState | undefined {
-  const isReleased = ((flags ?? 0) & VENDOR_FLAG_RELEASED) !== 0;
-  if (!hasHardware && !isReleased) return MSFT_OWNERSHIP[status];
-  if (isReleased) return 'released';
-  const bits = status & MSFT_STATE_BITS;
+function isOwnershipMove(values: OptionValues): boolean {
+  return values[5] === undefined && ((values[12] ?? 0) & VENDOR_FLAG_RELEASED) === 0;
+}
+
+function msftLease(status: number, flags: number | undefined): BindingState {
+  if (((flags ?? 0) & VENDOR_FLAG_RELEASED) !== 0) return 'released';
+  const bits = status & WINDOWS_STATE_BITS;
   // Declined and doomed both become EXPIRED; offered counts as ACTIVE (specification 3.4).
   return bits === 2 || bits === 3 ? 'expired' : 'active';
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { checkConfig, checkScope, type RuleName } from '../../../src/core/config/checks.ts';
 import type { Config, OptionDefinition, Scope } from '../../../src/core/config/model.ts';
-import { configOf, PARTNER, relationshipOf, reservationOf, scopeOf } from './samples.ts';
+import { configOf, FOREIGN, PARTNER, relationshipOf, reservationOf, scopeOf } from './samples.ts';
 
 interface Case {
   readonly name: string;
@@ -353,13 +353,85 @@ describe('checkConfig', () => {
       code: 87,
       path: 'partners[1].key',
     },
+    {
+      name: 'a relationship in another dialect than its partner’s',
+      config: configOf(undefined, {
+        relationships: [relationshipOf({ profile: 'draft', partnerKey: FOREIGN.key })],
+        partners: [FOREIGN],
+      }),
+      rule: 'relationship-profile',
+      code: 87,
+      path: 'relationships[0].profile',
+    },
+    {
+      name: 'a Twinlease partner spoken to as dhcpd',
+      config: configOf(undefined, { relationships: [relationshipOf({ profile: 'isc' })], partners: [PARTNER] }),
+      rule: 'relationship-profile',
+      code: 87,
+      path: 'relationships[0].profile',
+    },
+    {
+      name: 'a relationship with a foreign partner that was not declared',
+      config: configOf(undefined, { relationships: [relationshipOf({ profile: 'isc', partnerKey: FOREIGN.key })] }),
+      rule: 'relationship-partner-unknown',
+      code: 87,
+      path: 'relationships[0].partnerKey',
+    },
+    {
+      name: 'two relationships with one foreign partner',
+      config: configOf([], {
+        relationships: ['r1', 'r2'].map((name) =>
+          relationshipOf({ name, profile: 'isc', partnerKey: FOREIGN.key, scopeIds: [] }),
+        ),
+        partners: [FOREIGN],
+      }),
+      rule: 'relationship-partner-shared',
+      code: 87,
+      path: 'relationships[1].partnerKey',
+    },
+    {
+      name: 'a shared secret with dhcpd',
+      config: configOf([], {
+        relationships: [
+          relationshipOf({ profile: 'isc', partnerKey: FOREIGN.key, scopeIds: [], sharedSecretRef: 'ref' }),
+        ],
+        partners: [FOREIGN],
+      }),
+      rule: 'relationship-secret-unused',
+      code: 87,
+      path: 'relationships[0].sharedSecretRef',
+    },
+    {
+      name: 'a foreign partner that is known by a name',
+      config: configOf([], { partners: [{ ...FOREIGN, host: 'dhcp3.example.com' }] }),
+      rule: 'partner-foreign-host',
+      code: 87,
+      path: 'partners[0].host',
+    },
+    {
+      name: 'a foreign partner with the key of another address',
+      config: configOf([], { partners: [{ ...FOREIGN, host: '192.0.2.4' }] }),
+      rule: 'partner-foreign-key',
+      code: 87,
+      path: 'partners[0].key',
+    },
+    {
+      name: 'a Twinlease partner with the key of a foreign one',
+      config: configOf([], { partners: [{ ...PARTNER, key: FOREIGN.key }] }),
+      rule: 'partner-foreign-key',
+      code: 87,
+      path: 'partners[0].key',
+    },
   ];
   for (const one of cases) it(`refuses ${one.name}`, () => assertFault(one.config, one));
 
   it('takes what is in order', () => {
     const config = configOf([scopeOf({ superscopeName: 'campus' }), { ...second, superscopeName: 'campus' }], paired());
     assert.deepEqual(checkConfig(config), []);
-    const foreign = configOf(undefined, { relationships: [relationshipOf({ profile: 'isc', partnerKey: '' })] });
+    const foreign = configOf(undefined, {
+      relationships: [relationshipOf({ profile: 'isc', partnerKey: FOREIGN.key })],
+      partners: [PARTNER, FOREIGN],
+    });
     assert.deepEqual(checkConfig(foreign), []);
   });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { adoptScope, diffConfig, replicatedPartOf, scopeDiff } from '../../../src/core/config/diff.ts';
 import type { Config, Scope } from '../../../src/core/config/model.ts';
-import { configOf, reservationOf, scopeOf } from './samples.ts';
+import { configOf, FOREIGN, PARTNER, reservationOf, scopeOf } from './samples.ts';
 
 const SECOND = scopeOf({ scopeId: '10.0.1.0', startRange: '10.0.1.10', endRange: '10.0.1.20' });
 
@@ -45,6 +45,20 @@ describe('diffConfig', () => {
     );
     const [change] = diffConfig(before, after);
     assert.deepEqual(change, { path: 'server.authoritative', kind: 'changed', before: true, after: false });
+  });
+
+  it('names a foreign partner by its address, and what of it changed', () => {
+    const before = configOf([], { partners: [PARTNER] });
+    const declared = configOf([], { partners: [PARTNER, FOREIGN] });
+    const moved = { ...FOREIGN, foreign: { kind: 'isc', localAddress: '192.0.2.1' } } as const;
+    assert.deepEqual(
+      diffConfig(before, declared).map(({ path, kind }) => `${kind} ${path}`),
+      ['added partners[foreign:192.0.2.3]'],
+    );
+    assert.deepEqual(
+      diffConfig(declared, configOf([], { partners: [PARTNER, moved] })).map(({ path }) => path),
+      ['partners[foreign:192.0.2.3].foreign.localAddress'],
+    );
   });
 
   it('shows members of plain lists', () => {

@@ -23,6 +23,15 @@ export function reservationOf(address: string, hex: string, more: Partial<Reserv
 
 export const PARTNER: Partner = { key: 'ab'.repeat(32), name: 'dhcp2', host: '192.0.2.2', port: 647 };
 
+/** A server of another make at 192.0.2.3. */
+export const FOREIGN: Partner = {
+  key: 'foreign:192.0.2.3',
+  name: 'dhcp3',
+  host: '192.0.2.3',
+  port: 647,
+  foreign: { kind: 'isc', localAddress: null },
+};
+
 export function relationshipOf(more: Partial<Relationship> = {}): Relationship {
   return {
     name: 'pair',

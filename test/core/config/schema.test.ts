@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { defaultConfig } from '../../../src/core/config/defaults.ts';
 import { configJsonSchema, parseConfig, parseScope, type ShapeFault } from '../../../src/core/config/schema.ts';
-import { configOf, PARTNER, relationshipOf, reservationOf, scopeOf } from './samples.ts';
+import { configOf, FOREIGN, PARTNER, relationshipOf, reservationOf, scopeOf } from './samples.ts';
 
 const FULL = configOf(
   [
@@ -18,7 +18,7 @@ const FULL = configOf(
   {
     optionDefinitions: [{ code: 200, name: 'colour', type: 'byte', isArray: false }],
     relationships: [relationshipOf()],
-    partners: [PARTNER],
+    partners: [PARTNER, FOREIGN],
     tombstones: [
       {
         relationshipId: 'x',
@@ -52,6 +52,19 @@ describe('parseConfig', () => {
     });
   });
 
+  it('reads a configuration of before there were partners of other makes', () => {
+    const { partners: _partners, ...old } = FULL;
+    const parsed = parseConfig({ ...old, partners: [{ key: PARTNER.key, name: 'dhcp2', host: 'dhcp2', port: 647 }] });
+    assert.equal(parsed.kind, 'ok');
+    assert.deepEqual(parsed.kind === 'ok' ? parsed.config.partners[0]?.foreign : 'bad', undefined);
+  });
+
+  it('takes the route’s own address where none is given to call a foreign partner from', () => {
+    const parsed = parseConfig({ ...FULL, partners: [{ ...FOREIGN, foreign: { kind: 'isc' } }] });
+    const partner = parsed.kind === 'ok' ? parsed.config.partners[0] : undefined;
+    assert.deepEqual(partner?.foreign, { kind: 'isc', localAddress: null });
+  });
+
   it('gives a scope the defaults of Scope.Add: Active, Dhcp, 8 days, no delay', () => {
     const parsed = parseScope({
       scopeId: '10.0.0.0',
@@ -77,6 +90,24 @@ describe('parseConfig', () => {
   });
 
   const faults: readonly { name: string; value: unknown; path: string; what: RegExp }[] = [
+    {
+      name: 'a partner key that is neither a hash nor an address',
+      value: configOf([], { partners: [{ ...PARTNER, key: 'dhcp2' }] }),
+      path: 'partners[0].key',
+      what: /neither 32 octets/,
+    },
+    {
+      name: 'a partner of an unknown make',
+      value: { ...FULL, partners: [{ ...FOREIGN, foreign: { kind: 'kea', localAddress: null } }] },
+      path: 'partners[0].foreign.kind',
+      what: /allowed/,
+    },
+    {
+      name: 'a foreign partner that is called from a name',
+      value: { ...FULL, partners: [{ ...FOREIGN, foreign: { kind: 'isc', localAddress: 'eth0' } }] },
+      path: 'partners[0].foreign.localAddress',
+      what: /not an IPv4 address/,
+    },
     { name: 'no object', value: 'x', path: '', what: /not of the type object/ },
     { name: 'no server name', value: { formatVersion: 1, server: {} }, path: 'server.name', what: /is missing/ },
     { name: 'a format from the future', value: { ...FULL, formatVersion: 2 }, path: 'formatVersion', what: /allowed/ },

@@ -97,7 +97,7 @@ test('1.8 the secondary accepts with CONNECTACK of the same xid, then STATE', ()
   assert.equal(ack?.kind, 'connectack');
   assert.equal(ack?.xid, 77);
   assert.ok(ack?.kind === 'connectack' && ack.rejectReason === undefined);
-  assert.ok(state?.kind === 'state' && state.serverFlags === 1 && state.serverState === 'normal');
+  assert.ok(state?.kind === 'state' && state.serverFlags === 1 && state.serverState === 'communications-interrupted');
 });
 
 const REFUSALS: readonly [string, object, number, string][] = [

@@ -14,8 +14,9 @@ import type {
   RelationshipRecord,
 } from '../../../src/core/failover/endpoint-types.ts';
 import { initialRecord } from '../../../src/core/failover/initial-record.ts';
-import { DEFAULT_LIMITS } from '../../../src/core/failover/limits.ts';
-import type { FailoverMessage, ServerState } from '../../../src/wire/failover/messages.ts';
+import { limitsOf } from '../../../src/core/failover/limits.ts';
+import { decodeMessage, encodeMessage } from '../../../src/wire/failover/codec.ts';
+import type { FailoverMessage, ServerState, WireProfile } from '../../../src/wire/failover/messages.ts';
 import {
   addSec,
   type EpochSec,
@@ -51,6 +52,8 @@ export interface PairOptions {
   readonly isHeld?: (address: Ip4) => boolean;
   /** Seconds that B's clock is ahead. */
   readonly skewSec?: number;
+  /** Both speak it, through the codec. */
+  readonly profile?: WireProfile;
 }
 
 export function poolOf(size: number, scopeId: Ip4 = SCOPE): PoolShape {
@@ -124,14 +127,18 @@ export class Pair {
       percentage: options.percentage ?? 50,
       mcltSec: (options.mcltSec ?? 60) as Sec,
       autoPartnerDownSec: options.autoPartnerDownSec as Sec | undefined,
-      profile: 'twinlease',
+      profile: this.#profile,
       scopeIds: this.pools.map((pool) => pool.scopeId),
       loadBalanceMaxSec: 3 as Sec,
     };
   }
 
+  get #profile(): WireProfile {
+    return this.options.profile ?? 'twinlease';
+  }
+
   get limits(): EndpointLimits {
-    return { ...DEFAULT_LIMITS, ...this.options.limits };
+    return { ...limitsOf(this.#profile), ...this.options.limits };
   }
 
   #makeServer(side: Side, called: Side): Server {
@@ -244,7 +251,8 @@ export class Pair {
     return this.options.delayMs ?? 1;
   }
 
-  #send(server: Server, message: FailoverMessage): void {
+  #send(server: Server, made: FailoverMessage): void {
+    const message = this.#profile === 'twinlease' ? made : this.#carried(made);
     this.onSend(server.side, message);
     this.log.push(`${server.side} -> ${describe(message)}`);
     if (!this.#isConnected || this.isSilent || (this.dropAcks && message.kind === 'bndack')) return;
@@ -254,6 +262,13 @@ export class Pair {
       atMs: this.nowMs + this.#delay(),
       message,
     });
+  }
+
+  /** What a dialect makes of a message. */
+  #carried(message: FailoverMessage): FailoverMessage {
+    const read = decodeMessage(encodeMessage(message, this.#profile), this.#profile);
+    if (read.kind !== 'ok') throw new Error(`${message.kind} cannot be read back`);
+    return read.value;
   }
 
   /** One side closes: what it sent arrives, then the end does. */
@@ -272,6 +287,8 @@ export class Pair {
   #answerDial(side: Side): void {
     const a = this.servers[side];
     const b = this.servers[other(side)];
+    // The first of two connections wins where both sides dial.
+    if (this.#isConnected && this.#profile !== 'twinlease') return;
     if (this.isCut || this.isSilent || !a.isUp || !b.isUp) {
       this.step(side, { kind: 'dial-failed', why: 'no route' });
       return;
@@ -489,7 +506,7 @@ export function other(side: Side): Side {
 export function describe(message: FailoverMessage): string {
   switch (message.kind) {
     case 'bndupd':
-      return `bndupd ${message.updates.map((u) => `${u.address - SCOPE}:${u.state}`).join(' ')}`;
+      return `bndupd ${message.updates.map((u) => `${u.address - SCOPE}:${u.move ?? u.state}`).join(' ')}`;
     case 'bndack':
       return `bndack ${message.answers.map((a) => `${a.address - SCOPE}${a.rejectReason === undefined ? '' : `:${a.rejectReason}`}`).join(' ')}`;
     case 'state':

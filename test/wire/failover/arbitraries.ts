@@ -14,7 +14,7 @@ import {
   type WireProfile,
 } from '../../../src/wire/failover/messages.ts';
 import { VENDOR_CLASS } from '../../../src/wire/failover/vendor.ts';
-import type { EpochSec, Ip4, Sec } from '../../../src/wire/units.ts';
+import { type EpochSec, INFINITE_AT, type Ip4, type Sec } from '../../../src/wire/units.ts';
 
 export const PROFILES: readonly WireProfile[] = ['twinlease', 'draft', 'isc', 'msft'];
 
@@ -81,7 +81,8 @@ function carriedBy(profile: WireProfile, update: BindingUpdate & { vendorFlags: 
     const client = isAbandoned ? { clientId: undefined, hardware: undefined } : {};
     const drafted = { ...common, ...client };
     if (profile === 'draft') return drafted;
-    return { ...drafted, ddns: undefined, requestOptions: undefined, replyOptions: undefined };
+    const times = { leaseEndAt: inIsc(drafted.leaseEndAt), potentialEndAt: inIsc(drafted.potentialEndAt) };
+    return { ...drafted, ...times, ddns: undefined, requestOptions: undefined, replyOptions: undefined };
   }
   if (update.state === 'free' || update.state === 'backup') {
     const mask = vendorUse?.get(33);
@@ -94,6 +95,11 @@ function carriedBy(profile: WireProfile, update: BindingUpdate & { vendorFlags: 
   }
   const flags = update.state === 'released' ? vendorFlags | 2 : vendorFlags & ~2;
   return { ...common, ipFlags: undefined, vendorUse, vendorFlags: flags, scopeId: scopeId ?? (0 as Ip4) };
+}
+
+/** dhcpd's "for ever" is 0x7fffffff, so this value means no other time (specification 6.1). */
+function inIsc(at: EpochSec | undefined): EpochSec | undefined {
+  return at === 0x7fffffff ? INFINITE_AT : at;
 }
 
 const answer: fc.Arbitrary<BindingAnswer> = fc.record({

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { decodeMessage, detectProfile, encodeMessage } from '../../../src/wire/failover/codec.ts';
 import { Framer } from '../../../src/wire/failover/framer.ts';
 import type { FailoverMessage } from '../../../src/wire/failover/messages.ts';
-import { toHex } from '../../../src/wire/units.ts';
+import { INFINITE_AT, toHex } from '../../../src/wire/units.ts';
 import { capturedFrames, goldenMessages, plain } from './vectors.ts';
 
 const golden = goldenMessages();
@@ -115,7 +115,7 @@ test('G7 is an active lease with client-identifier and all times', () => {
 test('G12 is reserved and without end', () => {
   const message = decoded('G12') as { updates: { ipFlags: number; potentialEndAt: number }[] };
   assert.equal(message.updates[0]!.ipFlags, 1);
-  assert.equal(message.updates[0]!.potentialEndAt, 0x7fffffff);
+  assert.equal(message.updates[0]!.potentialEndAt, INFINITE_AT);
 });
 
 test('G14 is RECOVER-WAIT, G3 RECOVER with the STARTUP flag', () => {

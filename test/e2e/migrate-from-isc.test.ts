@@ -1,0 +1,269 @@
+/**
+ * Moving house, exactly as `docs/migrate-from-isc.md` tells it: a running pair of ISC dhcpd is replaced one machine at a time, the
+ * secondary first, while 200 clients renew their leases all the time. No lease is lost and none moves, nobody is refused, and nobody waits.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { ServerProcess } from '../../demo/server-process.ts';
+import { Daemon } from '../interop/product.ts';
+import { needProgram, needRoot } from '../net/need.ts';
+import { CrowdProcess } from '../support/crowd-client.ts';
+import { eventually } from '../support/eventually.ts';
+import { LAN, LINK_ADDRESSES, Machines } from '../support/namespace-pair.ts';
+import { inNamespace } from '../support/network.ts';
+
+const SCOPE = '10.98.0.0';
+const FIRST = '10.98.0.1';
+const SECOND = '10.98.0.2';
+const RELAY = '10.98.0.3';
+const OLD_PAIR = 'dhcp-pair';
+const NEW_PAIR = 'new pair';
+const CLIENTS = 200;
+const MCLT_SEC = 12;
+const LEASE_SEC = 12;
+/** Toward a server of another make, waits include an allowance for clocks of 60 s beside MCLT (failover specification 1.11). */
+const WAIT_MS = (MCLT_SEC + 60 + 30) * 1000;
+const SOON_MS = 60_000;
+/** From wanting a lease, or from T2 of a renewal, to the ACK. */
+const LONGEST_WAIT_MS = 4000;
+const PARTNER_PORT = 647;
+
+const run = promisify(execFile);
+
+interface StatusRow {
+  readonly name: string;
+  readonly state: string;
+}
+
+test('a pair of dhcpd becomes a pair of Twinlease, one machine at a time, and no client notices', async (t) => {
+  if (!needRoot(t) || !needProgram(t, 'ip') || !needProgram(t, 'dhcpd')) return;
+  const move = new Move();
+  try {
+    await move.beginWithDhcpd();
+    await move.replaceSecondary();
+    await move.replacePrimary();
+    await move.killOldestServer();
+    t.diagnostic(JSON.stringify(await move.judge()));
+  } catch (error) {
+    for (const line of move.logs().split('\n')) t.diagnostic(line);
+    throw error;
+  } finally {
+    await move.end();
+  }
+});
+
+class Move {
+  readonly #machines = new Machines({
+    label: 'mv',
+    addresses: [`${FIRST}/22`, `${SECOND}/22`, `${RELAY}/22`],
+  });
+  readonly #daemons: { readonly primary: Daemon; readonly secondary: Daemon };
+  readonly #first: ServerProcess;
+  readonly #second: ServerProcess;
+  #crowd: CrowdProcess | undefined;
+  #longestWaitMs = 0;
+
+  constructor() {
+    this.#daemons = { primary: this.#dhcpd('primary', 0), secondary: this.#dhcpd('secondary', 1) };
+    this.#first = this.#twinlease('first', 0);
+    this.#second = this.#twinlease('second', 1);
+  }
+
+  async beginWithDhcpd(): Promise<void> {
+    const { primary, secondary } = this.#daemons;
+    await eventually('both dhcpd are in normal', SOON_MS, () =>
+      [primary, secondary].every((daemon) => /I move from .* to normal/.test(daemon.log())) ? true : undefined,
+    );
+    this.#crowd = await CrowdProcess.open(this.#machines.clients, {
+      servers: [FIRST, SECOND].map((address, index) => ({ name: `machine${index + 1}`, address, port: 67 })),
+      relayAddress: RELAY,
+      relayPort: 67,
+      links: [SCOPE],
+      retransmitMs: 1000,
+    });
+    await this.#crowd.tell({ kind: 'add', count: CLIENTS });
+    await this.#crowd.bound(CLIENTS, SOON_MS);
+    await this.#crowd.tell({ kind: 'mark' });
+  }
+
+  /** Steps 1 and 2 of the guide. */
+  async replaceSecondary(): Promise<void> {
+    await this.#daemons.secondary.stop();
+    await this.#second.start();
+    await this.#cli(this.#second, 'import', this.#file('secondary.conf'), '--relationships');
+    await this.#state(this.#second, OLD_PAIR, 'RecoverWait', SOON_MS);
+    await this.#state(this.#second, OLD_PAIR, 'Normal', WAIT_MS);
+    await eventually('dhcpd is in normal with it', SOON_MS, () =>
+      this.#daemons.primary.log().trimEnd().split('\n').findLast((line) => line.includes('I move from'))?.endsWith('to normal')
+        ? true
+        : undefined,
+    );
+  }
+
+  /** Steps 3 to 6. */
+  async replacePrimary(): Promise<void> {
+    await this.#daemons.primary.stop();
+    await this.#state(this.#second, OLD_PAIR, 'CommunicationInterrupted', SOON_MS);
+    await this.#second.ask('failover/set', { name: OLD_PAIR, partnerDown: true });
+    await this.#second.ask('failover/remove', { name: [OLD_PAIR], force: true });
+    await this.#first.start();
+    const { code } = await this.#second.ask<{ readonly code: string }>('pair/invite');
+    await this.#first.ask('pair/accept', { code, server: `${LINK_ADDRESSES[1]}:${PARTNER_PORT}` });
+    await eventually('the waits for the last leases of dhcpd are over', WAIT_MS, async () => {
+      const made = await this.#second.call('failover/add-by-load-balance', {
+        name: NEW_PAIR,
+        partnerServer: 'first',
+        scopeId: [SCOPE],
+        maxClientLeadTime: MCLT_SEC,
+      });
+      if (made.status === 200) return true;
+      assert.equal(made.body['code'], 'failover/scope-waits', JSON.stringify(made.body));
+      return undefined;
+    });
+    await this.#first.ask('pair/align', { partner: 'second', force: true });
+    for (const server of [this.#first, this.#second]) await this.#state(server, NEW_PAIR, 'Normal', SOON_MS);
+  }
+
+  /** The new pair does what it was bought for. */
+  async killOldestServer(): Promise<void> {
+    await this.#allRenewed();
+    await this.#second.kill();
+    await this.#state(this.#first, NEW_PAIR, 'CommunicationInterrupted', SOON_MS);
+    await this.#allRenewed();
+  }
+
+  async judge(): Promise<unknown> {
+    const report = await this.#crowd?.report();
+    assert.ok(report !== undefined);
+    await this.#noteWait();
+    const longestWaitMs = this.#longestWaitMs;
+    const { bound, lost, moved, naks, duplicates, renewals } = report;
+    assert.deepEqual(
+      { bound, lost, moved, naks, duplicates },
+      { bound: CLIENTS, lost: 0, moved: 0, naks: 0, duplicates: 0 },
+    );
+    assert.ok(longestWaitMs <= LONGEST_WAIT_MS, `a client waited ${longestWaitMs} ms`);
+    assert.deepEqual([...this.#first.errors, ...this.#second.errors], []);
+    return { renewals, longestWaitMs };
+  }
+
+  logs(): string {
+    const { primary, secondary } = this.#daemons;
+    const parts = [
+      ['dhcpd, primary', primary.log()],
+      ['dhcpd, secondary', secondary.log()],
+      ['first', this.#first.lines.join('\n')],
+      ['second', this.#second.lines.join('\n')],
+    ];
+    return parts.map(([name, text]) => `${name}:\n${text?.slice(-4000)}`).join('\n');
+  }
+
+  async end(): Promise<void> {
+    this.#crowd?.close();
+    for (const daemon of Object.values(this.#daemons)) if (daemon.isRunning) await daemon.kill();
+    for (const server of [this.#first, this.#second]) if (server.isRunning) await server.kill();
+    this.#machines.remove();
+  }
+
+  #dhcpd(role: 'primary' | 'secondary', index: 0 | 1): Daemon {
+    writeFileSync(this.#file(`${role}.conf`), dhcpdConf(role, index));
+    writeFileSync(this.#file(`${role}.leases`), '');
+    const files = ['-cf', this.#file(`${role}.conf`), '-lf', this.#file(`${role}.leases`), '--no-pid'];
+    return new Daemon(
+      this.#machines.hosts[index],
+      ['dhcpd', '-4', '-f', '-d', ...files, LAN],
+      this.#file(`${role}.log`),
+    );
+  }
+
+  #twinlease(name: string, index: 0 | 1): ServerProcess {
+    const host = this.#machines.hosts[index];
+    const server = new ServerProcess({
+      name,
+      dataDirectory: this.#file(name),
+      interfaces: [LAN],
+      partnerAddress: LINK_ADDRESSES[index],
+      restAddress: this.#machines.network.manage(host),
+      prefix: inNamespace(host),
+    });
+    server.partnerPort = PARTNER_PORT;
+    return server;
+  }
+
+  #file(name: string): string {
+    return join(this.#machines.directory, name);
+  }
+
+  async #cli(server: ServerProcess, ...args: readonly string[]): Promise<string> {
+    const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+    const connection = ['--data-dir', server.options.dataDirectory];
+    const { stdout } = await run(process.execPath, [main, ...args, ...connection]);
+    return stdout;
+  }
+
+  async #state(server: ServerProcess, name: string, state: string, timeoutMs: number): Promise<void> {
+    await eventually(`${server.options.name} is in ${state}`, timeoutMs, async () => {
+      const rows = await server.ask<readonly StatusRow[]>('failover/get-by-name', { name: [name] });
+      return rows[0]?.state === state ? true : undefined;
+    });
+  }
+
+  /** Before the crowd begins to count anew. */
+  async #noteWait(): Promise<void> {
+    const report = await this.#crowd?.report();
+    this.#longestWaitMs = Math.max(this.#longestWaitMs, report?.longestWaitMs ?? 0);
+  }
+
+  /** Everybody's lease is confirmed once more. */
+  async #allRenewed(): Promise<void> {
+    const crowd = this.#crowd;
+    assert.ok(crowd !== undefined);
+    await this.#noteWait();
+    await crowd.tell({ kind: 'mark' });
+    await eventually('every lease was renewed', SOON_MS, async () => {
+      const { sinceMark } = await crowd.report();
+      return sinceMark.unconfirmed === 0 ? true : undefined;
+    });
+  }
+}
+
+function dhcpdConf(role: 'primary' | 'secondary', index: 0 | 1): string {
+  return `# The pair of the office.
+authoritative;
+default-lease-time ${LEASE_SEC};
+max-lease-time ${LEASE_SEC};
+option domain-name "office.example";
+option domain-name-servers 10.98.0.10, 10.98.0.11;
+
+failover peer "${OLD_PAIR}" {
+  ${role};
+  address ${LINK_ADDRESSES[index]};
+  port ${PARTNER_PORT};
+  peer address ${LINK_ADDRESSES[index === 0 ? 1 : 0]};
+  peer port ${PARTNER_PORT};
+  max-response-delay 30;
+  max-unacked-updates 10;
+  load balance max seconds 3;
+  ${role === 'primary' ? `mclt ${MCLT_SEC};\n  split 128;` : ''}
+}
+
+subnet ${SCOPE} netmask 255.255.252.0 {
+  option routers 10.98.0.9;
+  option subnet-mask 255.255.252.0;
+  pool {
+    failover peer "${OLD_PAIR}";
+    range 10.98.1.0 10.98.2.255;
+  }
+}
+
+host printer {
+  hardware ethernet 02:00:00:00:77:01;
+  fixed-address 10.98.3.10;
+}
+`;
+}

@@ -1,0 +1,26 @@
+/** What a worker is asked for, and what it answers. */
+import type { Size } from '../../../src/sim/random-world.ts';
+import type { Totals } from '../../../src/sim/totals.ts';
+
+export interface SeedJob {
+  readonly kind: 'seeds';
+  readonly from: number;
+  readonly count: number;
+  readonly size: Size;
+  /** Ends with the first seed that fails. */
+  readonly stopsAtFailure: boolean;
+}
+
+/** The fixed situations, in both modes and on either server. */
+export interface ScenarioJob {
+  readonly kind: 'scenarios';
+  readonly index: number;
+  readonly seed: number;
+  readonly stopsAtFailure: boolean;
+}
+
+export type Job = SeedJob | ScenarioJob;
+
+export interface JobDone {
+  readonly totals: Totals;
+}

@@ -1,0 +1,32 @@
+/** Runs one job of seeds or scenarios; in a worker, or where it is called. */
+import { randomWorld } from '../../../src/sim/random-world.ts';
+import { SCENARIOS, scenarioWorld } from '../../../src/sim/scenarios.ts';
+import { SIDES } from '../../../src/sim/sides.ts';
+import { type SimOptions, simulate } from '../../../src/sim/simulate.ts';
+import { addReport, addThrown, emptyTotals, type Totals } from '../../../src/sim/totals.ts';
+import type { Job } from './job.ts';
+
+export function runJob(job: Job): Totals {
+  const totals = emptyTotals();
+  for (const options of worlds(job)) {
+    try {
+      addReport(totals, job.kind, simulate(options));
+    } catch (error) {
+      addThrown(totals, job.kind, options.seed, error);
+    }
+    if (job.stopsAtFailure && totals.violations.length > 0) break;
+  }
+  return totals;
+}
+
+function* worlds(job: Job): Generator<SimOptions> {
+  if (job.kind === 'seeds') {
+    for (let seed = job.from; seed < job.from + job.count; seed++) yield randomWorld(seed, job.size);
+    return;
+  }
+  const scenario = SCENARIOS[job.index];
+  if (scenario === undefined) return;
+  let seed = job.seed;
+  for (const mode of ['LoadBalance', 'HotStandby'] as const)
+    for (const side of SIDES) yield scenarioWorld(scenario, mode, side, seed++);
+}
