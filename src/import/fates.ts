@@ -56,6 +56,6 @@ export function reportLine(
 
 /** One line of bounded length, without characters that a terminal would act on. */
 export function shortened(text: string): string {
-  const plain = text.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  const plain = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
   return plain.length > STATEMENT_CHARACTERS_MAX ? `${plain.slice(0, STATEMENT_CHARACTERS_MAX - 3)}...` : plain;
 }

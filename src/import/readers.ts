@@ -20,9 +20,9 @@ const LOOK_CHARACTERS = 65_536;
 
 /** Kea's files are JSON with comments, Windows's exports are XML; everything else is taken for a dhcpd.conf. */
 export function detectFormat(text: string): SourceFormat {
-  const start = text.slice(0, LOOK_CHARACTERS).replace(/^(?:\uFEFF|\s|#[^\n]*\n|\/\/[^\n]*\n|\/\*[^]*?\*\/)+/, '');
-  if (start.startsWith('<')) return 'windows';
-  return start.startsWith('{') ? 'kea' : 'isc';
+  const start = text.slice(0, LOOK_CHARACTERS).replace(/^(?:\uFEFF|\s|#[^\n]*\n|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)+/, '');
+  if (start.startsWith('{') || start.startsWith('<?include')) return 'kea';
+  return start.startsWith('<') ? 'windows' : 'isc';
 }
 
 export interface ConfigurationSource {

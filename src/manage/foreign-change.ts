@@ -118,7 +118,9 @@ export function takeOutAdvice(
   partner: Partner,
   leaving: { readonly scopeIds: readonly string[]; readonly at: number },
 ): Problem {
-  const until = new Date(addSec(leaving.at as EpochSec, relationship.mcltSec + clockAllowanceSec(partner.key)) * 1000).toISOString();
+  const until = new Date(
+    addSec(leaving.at as EpochSec, relationship.mcltSec + clockAllowanceSec(partner.key)) * 1000,
+  ).toISOString();
   const slots = { name: relationship.name, partner: partner.name, scopes: leaving.scopeIds.join(', '), until };
   return problem(control, 'failover/foreign-take-out', slots, relationship.name);
 }

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { Problem } from '../core/problems/problem.ts';
-import type { ImportRefusal, ImportVerdict, LeaseToImport } from '../core/serving/import-lease.ts';
+import type { ImportRefusal, ImportVerdict, LeaseToImport } from '../core/serving/serving-types.ts';
 import { hardwareKey } from '../wire/dhcp/build.ts';
 import { type EpochSec, formatIp4, fromHex, parseIp4 } from '../wire/units.ts';
 import { defineOperation } from './define.ts';
@@ -30,7 +30,7 @@ export const REFUSALS: Readonly<Record<ImportRefusal, string>> = {
   reserved: 'the address is reserved for another client',
   held: 'another client holds the address',
   over: 'the lease is over',
-  newer: 'the client has given the address up here since',
+  newer: 'this server has dealt with the address since, and that is over too',
   'set-aside': 'the address is set aside here because a client declined it',
   partners: 'the address is the failover partner’s to give: import the lease there',
   unsettled: 'an older lease of the address is over and waits for the failover partner’s agreement',

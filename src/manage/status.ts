@@ -11,6 +11,8 @@ import { formatIp4 } from '../wire/units.ts';
 import { changesOf } from './changes.ts';
 import { defineOperation } from './define.ts';
 import { STATE_NAMES } from './failover-object.ts';
+import { standingFacts } from './failover-standing.ts';
+import { standingWords } from './failover-words.ts';
 import { followerOf } from './follow.ts';
 import { succeeded } from './operation.ts';
 import * as params from './params.ts';
@@ -42,8 +44,27 @@ const statusSchema = z.object({
   FreeHere: z.int(),
   FreeAtPartner: z.int(),
   InUse: z.int(),
+  Meaning: z.string().describe('In plain words: the state of this server.'),
+  PartnerMeaning: z.string().describe('The state of the partner.'),
+  Answers: z.string().describe('Which server answers which clients now.'),
+  Waits: z.array(z.string()).describe('Addresses, scopes and clients that wait, until when, and why.'),
+  Next: z.string().describe('What comes next if the partner stays away.'),
+  ToDo: z.string(),
+  PartnerKind: z.enum(['Twinlease', 'Isc', 'Msft', 'Draft']),
+  PartnersAddressesUsableAt: z.int().nullable().describe('From when the free addresses of the partner are used here.'),
+  HeldByPartner: z.int().describe('PartnerDown: addresses whose lease the partner may have extended.'),
+  HeldByPartnerUntil: z.int().nullable().describe('When the last of these is over for certain.'),
+  ClockAllowance: z.int().describe('Seconds that every wait has more because of the clocks.'),
+  UpdatesUnanswered: z.int().describe('Messages with updates that the partner has not answered.'),
+  Fetching: z.enum(['Everything', 'Changes', 'Scopes']).nullable().describe('What is being fetched from the partner.'),
+  PartnerFetching: z.boolean().describe('Whether the partner is fetching leases from this server.'),
+  NewClientsLastHour: z.int().describe('Clients that got their lease here within the last hour.'),
+  LastRejectAt: z.int().nullable(),
 });
 type StatusObject = z.infer<typeof statusSchema>;
+
+const KINDS = { twinlease: 'Twinlease', isc: 'Isc', msft: 'Msft', draft: 'Draft' } as const;
+const FETCHING = { everything: 'Everything', changes: 'Changes', scopes: 'Scopes' } as const;
 
 export const failoverStatus = defineOperation({
   name: 'failover.status',
@@ -76,6 +97,11 @@ function statusOf(control: Control, relationship: Relationship): StatusObject {
   const sum = (pick: (one: (typeof numbers)[number]) => number): number =>
     numbers.reduce((total, one) => total + pick(one), 0);
   const reject = status?.lastReject;
+  const facts = standingFacts(control, relationship, status, {
+    freeHere: sum((one) => one.freeHere),
+    freeAtPartner: sum((one) => one.freeAtPartner),
+  });
+  const words = standingWords(facts);
   return {
     Name: name,
     PartnerServer: relationship.partnerServer,
@@ -101,9 +127,25 @@ function statusOf(control: Control, relationship: Relationship): StatusObject {
       .open()
       .filter((open) => open.relationship === name)
       .map((open) => `${open.id} ${open.standing}`),
-    FreeHere: sum((one) => one.freeHere),
-    FreeAtPartner: sum((one) => one.freeAtPartner),
+    FreeHere: facts.freeHere,
+    FreeAtPartner: facts.freeAtPartner,
     InUse: sum((one) => one.inUse),
+    Meaning: words.meaning,
+    PartnerMeaning: words.partnerMeaning,
+    Answers: words.answers,
+    Waits: [...words.waits],
+    Next: words.next,
+    ToDo: words.toDo,
+    PartnerKind: KINDS[relationship.profile],
+    PartnersAddressesUsableAt: orNull(facts.partnersUsableAt),
+    HeldByPartner: facts.heldByPartner.count,
+    HeldByPartnerUntil: orNull(facts.heldByPartner.untilAt),
+    ClockAllowance: facts.allowanceSec,
+    UpdatesUnanswered: status?.unackedUpdates ?? 0,
+    Fetching: facts.fetching === undefined ? null : FETCHING[facts.fetching],
+    PartnerFetching: status?.isAnswering ?? false,
+    NewClientsLastHour: facts.newClients,
+    LastRejectAt: orNull(reject?.at),
   };
 }
 

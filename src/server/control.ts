@@ -6,7 +6,7 @@ import type { Binding, BindingTable } from '../core/bindings/binding.ts';
 import type { Config, Partner, Revision } from '../core/config/model.ts';
 import type { CommandResult, EndpointCommand, EndpointStatus } from '../core/failover/endpoint-types.ts';
 import type { Problem } from '../core/problems/problem.ts';
-import type { ImportVerdict, LeaseToImport } from '../core/serving/import-lease.ts';
+import type { ImportVerdict, LeaseToImport } from '../core/serving/serving-types.ts';
 import type { EpochSec, Ip4, Now } from '../wire/units.ts';
 import type { BackupOutcome, BackupRequest } from './backup.ts';
 

@@ -123,7 +123,9 @@ export class LinkCallers {
     }
     // The loser of two calls that met; the partner keeps the one on which CONNECT was accepted.
     if (this.#host.isMet(relationship.name)) {
-      this.#answer(connection, kind, { name, xid, reason: 'duplicate-connection', why: 'already connected' });
+      // Specification 2.4: dhcpd, too, closes the second of two without a word.
+      if (kind !== 'isc')
+        this.#answer(connection, kind, { name, xid, reason: 'duplicate-connection', why: 'already connected' });
       connection.close();
       return;
     }

@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import type { SnapshotSource } from '../core/bindings/binding.ts';
 import type { Partner } from '../core/config/model.ts';
-import { DEFAULT_LIMITS, FOREIGN_LIMITS } from '../core/failover/limits.ts';
+import { limitsOf } from '../core/failover/limits.ts';
 import { encodeRecord } from '../core/pipeline/record-codec.ts';
 import { NOTHING_ENTERS, ServerCore } from '../core/pipeline/server-core.ts';
 import type { Ingress } from '../core/serving/serving-types.ts';
@@ -165,7 +165,7 @@ export class Server {
           sequence: () => this.store.durableSequence,
           isLostStore: parts.isLostStore,
         },
-        limits: (relationship) => (relationship.profile === 'twinlease' ? DEFAULT_LIMITS : FOREIGN_LIMITS),
+        limits: (relationship) => limitsOf(relationship.profile),
       },
       parts.revision.config,
       parts.relationships,

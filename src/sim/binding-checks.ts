@@ -216,6 +216,8 @@ export class BindingChecks {
     this.#checker.looked('I10');
     const record = process.core.endpoint(process.relationship)?.record();
     if (record === undefined || record.holdsAllData) return;
+    // Nobody here says that the partner stopped before the state was entered.
+    const downAt = Math.max(record.partnerDownAt, this.#checker.downSinceAt(side));
     const leadSec = mcltSecOf(process) + DEFAULT_LIMITS.skewAllowanceSec;
     const isUnheard = !before.told && before.recvPotentialAt === 0;
     const isAvailable = before.state === 'free' || before.state === 'backup';
@@ -226,7 +228,7 @@ export class BindingChecks {
       before.recvPotentialAt,
     );
     const usableAt =
-      isUnheard && !isAvailable ? before.leaseEndAt : Math.max(record.partnerDownAt, isAvailable ? 0 : heldUntilAt) + leadSec;
+      isUnheard && !isAvailable ? before.leaseEndAt : Math.max(downAt, isAvailable ? 0 : heldUntilAt) + leadSec;
     const leftSec = usableAt - process.now.wallAt;
     if (leftSec > 0)
       this.#report(

@@ -85,7 +85,8 @@ function activeRow(before: Binding, next: Binding, cause: Cause, where: Where): 
 
 function availableRow(before: Binding, next: Binding, cause: Cause, where: Where): Row {
   if (before.state === 'free' || before.state === 'backup') {
-    // The giver, at sending; or a refused gift that comes back.
+    const isGivers = next.state === (where.side === 'a' ? 'free' : 'backup');
+    if (cause.kind === 'answer' && isGivers) return row('giftReturned');
     if (next.state === 'backup') return where.side === 'a' ? row('primaryGives') : ILLEGAL;
     return where.side === 'b' ? row('secondaryGives') : ILLEGAL;
   }

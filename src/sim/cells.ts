@@ -122,6 +122,7 @@ export const BINDING_CELLS = {
   secondaryTakes: '5.2 FREE to BACKUP, the secondary at acceptance',
   secondaryGives: '5.2 BACKUP to FREE, the secondary at sending',
   primaryTakes: '5.2 BACKUP to FREE, the primary at acceptance',
+  giftReturned: '5.2 a refused gift returns to the giver',
   primaryDemands: '5.2 BACKUP to FREE, taken by the primary',
   operatorReset: '5.2 any to RESET, by the operator',
   learntLease: '5.4 a lease learnt from the partner',

@@ -119,6 +119,10 @@ export class Checker implements ProcessWatch, ClientWatch, CheckerView {
     this.#world.trace.story?.tell(this.#world.nowMs, `From here assumption P1 does not hold: ${why}.`);
   }
 
+  downSinceAt(side: Side): number {
+    return this.#states.downSinceAt(side);
+  }
+
   notePartnerServes(): void {
     this.#states.notePartnerServes();
   }
@@ -193,7 +197,7 @@ export class Checker implements ProcessWatch, ClientWatch, CheckerView {
     if (record.kind === 'relationship' && record.record.name === process.relationship)
       this.#states.saved(process.side, record.record);
     if (record.kind === 'relationship-gone' && record.name === process.relationship)
-      this.#states.storeChanged(process.side);
+      this.#states.left(process.side);
   }
 
   deciding(process: ServerProcess, packet: Uint8Array): void {

@@ -60,6 +60,11 @@ export interface ClientSend {
 
 export interface ClientParts extends ClientPlan {
   readonly scopes: number;
+  /**
+   * Other machines have its identity: to the servers they are one client, and what one of them asks for ends what another has. So no
+   * promise to any of them can be held against the servers.
+   */
+  readonly isCloned: boolean;
   readonly schedule: Schedule;
   readonly random: Random;
   readonly send: ClientSend;
@@ -331,7 +336,7 @@ export class Client {
     this.phase = 'bound';
     this.#timer++;
     this.askingSinceMs = undefined;
-    this.#watch.holds(this, lease, waitedMs);
+    if (!this.#parts.isCloned) this.#watch.holds(this, lease, waitedMs);
   }
 
   #onNak(): void {
@@ -409,7 +414,7 @@ export class Client {
     const { lease } = this;
     if (lease === undefined) return;
     this.lease = undefined;
-    this.#parts.watchOf(scopeIndexOf(lease.address)).letsGo(this, lease.address, why);
+    if (!this.#parts.isCloned) this.#parts.watchOf(scopeIndexOf(lease.address)).letsGo(this, lease.address, why);
   }
 
   // --- packets

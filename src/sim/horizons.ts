@@ -77,6 +77,19 @@ export class Horizons {
       );
   }
 
+  /** After an answer was handled: nothing counts as acknowledged that the partner has not accepted. */
+  checkAcknowledged(process: ServerProcess, address: Ip4): void {
+    const binding = process.table.find(address);
+    if (binding?.state !== 'active') return;
+    this.#checker.looked('I3');
+    if (binding.ackedPotentialAt > this.of(process.side, binding))
+      this.#report(
+        'I3',
+        `${process.side} takes more of ${shortAddress(address)} for acknowledged than its partner has accepted: ${describeBinding(binding)}`,
+        address,
+      );
+  }
+
   end(side: Side, address: Ip4): void {
     this.#known[side].delete(address);
   }

@@ -154,6 +154,9 @@ export class Host {
   reconfigure(config: Config, entering: Entering, transactions: readonly Uint8Array[] = []): void {
     if (this.life === undefined) return;
     this.#revisions.push(config);
+    for (const { name, mcltSec } of config.relationships)
+      for (const { pair } of this.#parts.places())
+        if (pair.name === name) pair.mcltSecMax = Math.max(pair.mcltSecMax, mcltSec);
     this.life.reconfigure(this.#revisions.length, config, entering, transactions);
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Ingress, ReplyPlan } from '../core/serving/serving-types.ts';
 import type { DhcpPacket } from '../wire/dhcp/packet.ts';
-import { decodeDhcpPacket } from '../wire/dhcp/packet-codec.ts';
+import { readPacket } from './packets.ts';
 import { type Ip4, ip4 } from '../wire/units.ts';
 import type { FaultCounts } from './fault-counts.ts';
 import type { Random } from './random.ts';
@@ -85,7 +85,7 @@ export class Lan {
 
   reply(pair: Pair, side: Side, reply: ReplyPlan): void {
     if (!this.#passes(pair.names.hosts[side], 'to-client')) return;
-    const read = decodeDhcpPacket(reply.bytes);
+    const read = readPacket(reply.bytes);
     if (read.kind === 'bad') return;
     const packet = read.value;
     const machine = clientIndexOf(packet.chaddr);

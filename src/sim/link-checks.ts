@@ -58,6 +58,8 @@ export class LinkChecks implements LinkView {
   readonly #applied: Record<Side, Map<Ip4, Applied>> = { a: new Map(), b: new Map() };
   /** The update message that a side is handling. */
   readonly #arrived: Record<Side, readonly BindingUpdate[] | undefined> = { a: undefined, b: undefined };
+  /** What the answer that a side is handling was about. */
+  readonly #answered: Record<Side, readonly BindingUpdate[]> = { a: [], b: [] };
   /** Accepted again, so that nothing may have changed by it. */
   readonly #again: Record<Side, Set<Ip4>> = { a: new Set(), b: new Set() };
   /** Addresses that both servers had an update of under way at the same time. */
@@ -251,6 +253,7 @@ export class LinkChecks implements LinkView {
     }
     direction.flights.delete(message.xid);
     const { updates } = flight;
+    this.#answered[side] = updates;
     if (message.answers.map(({ address }) => address).join() !== updates.map(({ address }) => address).join())
       this.#report('I12', `${side}: the answer to #${message.xid} names other addresses`);
     for (const [i, update] of updates.entries()) {
@@ -261,6 +264,8 @@ export class LinkChecks implements LinkView {
   }
 
   handled(process: ServerProcess): void {
+    for (const update of this.#answered[process.side]) this.#horizons.checkAcknowledged(process, update.address);
+    this.#answered[process.side] = [];
     this.#arrived[process.side] = undefined;
     this.#again[process.side].clear();
   }

@@ -9,15 +9,16 @@ import { decodeRecord } from '../core/pipeline/record-codec.ts';
 import type { PacketReport } from '../core/pipeline/server-core.ts';
 import type { ReplyPlan } from '../core/serving/serving-types.ts';
 import { type DhcpPacket, MESSAGE_TYPES } from '../wire/dhcp/packet.ts';
-import { decodeDhcpPacket } from '../wire/dhcp/packet-codec.ts';
+import { readPacket } from './packets.ts';
 import type { ServerState } from '../wire/failover/messages.ts';
 import { type Ip4, ip4, sameBytes } from '../wire/units.ts';
 import { describeBinding, identityOf, shortAddress } from './describe.ts';
 import { type Ask, clientIndexOf } from './lan.ts';
+import type { Life } from './life.ts';
 import type { SavedBinding, ServerProcess } from './process.ts';
 import { rfc3074Bucket } from './responsible.ts';
 import { mcltSecOf } from './rights-view.ts';
-import { reservedClientsOf, scopeIdOf } from './setting.ts';
+import { reservedClientsOf, scopeIdOf, scopeIndexOf } from './setting.ts';
 import { otherSide, SIDES, type Side } from './sides.ts';
 import type { CheckerView, Granted, WorldView } from './views.ts';
 import type { Report } from './violation.ts';
@@ -59,6 +60,8 @@ interface Asked {
   isFirst: boolean;
 }
 
+/** When a server last heard a client, with whatever question and in whichever of its relationships. */
+const HEARD_MS = new WeakMap<Life, Map<number, number>>();
 /** Clients kept for one address: more than two at a time would be a breach of I1. */
 const GRANTED_KEPT = 4;
 
@@ -72,8 +75,6 @@ export class ServingChecks {
   readonly #asked = new Map<Ask, Asked>();
   /** By process: when a client was first heard asking, and not answered since by anybody. */
   readonly #unanswered = new WeakMap<ServerProcess, Map<number, { readonly firstMs: number; lastMs: number }>>();
-  /** By process: when a client was last heard with whatever question. */
-  readonly #heardMs = new WeakMap<ServerProcess, Map<number, number>>();
   #isQuiet = false;
   /** Neither share is about to run dry, so that one server has no reason to answer for the other. */
   #isPlentiful = false;
@@ -127,7 +128,7 @@ export class ServingChecks {
   deciding(process: ServerProcess, bytes: Uint8Array): void {
     this.#isOffered = false;
     this.#before = undefined;
-    const read = decodeDhcpPacket(bytes);
+    const read = readPacket(bytes);
     if (read.kind === 'bad') return;
     const packet = read.value;
     const type = packet.options.get(53)?.[0] ?? 0;
@@ -145,10 +146,10 @@ export class ServingChecks {
   }
 
   #noteHeard(process: ServerProcess, packet: DhcpPacket): void {
-    let heard = this.#heardMs.get(process);
+    let heard = HEARD_MS.get(process.life);
     if (heard === undefined) {
       heard = new Map();
-      this.#heardMs.set(process, heard);
+      HEARD_MS.set(process.life, heard);
     }
     const client = clientIndexOf(packet.chaddr);
     const lastMs = heard.get(client);
@@ -262,7 +263,7 @@ export class ServingChecks {
   }
 
   #mayOffer(process: ServerProcess, packet: DhcpPacket): boolean {
-    const scopeId = scopeIdOf(packet.giaddr === 0 ? 0 : (packet.giaddr >>> 16) & 255);
+    const scopeId = askedScopeOf(packet);
     if (process.table.scopeOf(scopeId) === undefined || process.serves(scopeId) !== 'all') return false;
     const counts = process.table.counts(scopeId);
     const own = process.core.rightsOf(scopeId).own === 'free' ? counts.free : counts.backup;
@@ -275,7 +276,8 @@ export class ServingChecks {
     const state = process.state();
     const isRenewal = (this.#before?.packet.ciaddr ?? 0) !== 0;
     this.#checker.looked('I18');
-    if (MUTE.has(state) || (state === 'recover-done' && !(isRenewal && reply.messageType === 'ack')))
+    const isShared = this.#before === undefined || process.isShared(askedScopeOf(this.#before.packet));
+    if (isShared && (MUTE.has(state) || (state === 'recover-done' && !(isRenewal && reply.messageType === 'ack'))))
       this.#report('I18', `${side} answers ${reply.messageType} in ${state}`);
     if (reply.messageType === 'offer' || reply.messageType === 'nak') return;
     if (reply.address === 0 || this.#before === undefined) return;
@@ -296,18 +298,15 @@ export class ServingChecks {
       this.#noteGrant(process, binding, binding.leaseEndAt - process.now.wallAt);
       return;
     }
-    const read = decodeDhcpPacket(reply.bytes);
+    const read = readPacket(reply.bytes);
     const grantedSec = read.kind === 'ok' ? numberIn(read.value.options.get(51)) : 0;
     if (binding.state !== 'active' || binding.leaseEndAt < process.now.wallAt + grantedSec)
       this.#report(
         'I6',
         `${side}: the ACK for ${shortAddress(address)} promises more than its record: ${describeBinding(binding)}`,
       );
-    if (state === 'standalone' || !process.isShared(address)) {
-      this.#noteGrant(process, binding, grantedSec);
-      return;
-    }
     this.#noteGrant(process, binding, grantedSec);
+    if (!process.isShared(address)) return;
     this.#checkGrant(process, binding, grantedSec);
     if (!this.#before.isOwn || this.#before.address !== address) this.#checkNewHolder(process, binding);
   }
@@ -384,7 +383,7 @@ export class ServingChecks {
   }
 
   leaving(process: ServerProcess, reply: ReplyPlan): void {
-    if (reply.messageType !== 'ack') return;
+    if (reply.messageType !== 'ack' || !process.isShared(reply.address)) return;
     const { side } = process;
     const { nowMs } = this.#world;
     if (this.#silentUntilMs[side] >= 0) this.#checker.looked('I19');
@@ -401,6 +400,11 @@ function isClient(binding: Binding, packet: DhcpPacket): boolean {
   const clientId = packet.options.get(61);
   if (clientId !== undefined && binding.clientId !== undefined) return sameBytes(clientId, binding.clientId);
   return binding.hardware !== undefined && sameBytes(binding.hardware.subarray(1), packet.chaddr);
+}
+
+/** The scope that the packet is about: the relay's, else that of the address in use, else the servers' own. */
+function askedScopeOf(packet: DhcpPacket): Ip4 {
+  return scopeIdOf(scopeIndexOf(packet.giaddr || packet.ciaddr));
 }
 
 /** A client that sends an identifier is known by that, on whatever machine it is (RFC 2131 4.2). */

@@ -51,6 +51,8 @@ export interface SimReport {
   readonly faultKinds: Readonly<Record<string, number>>;
   /** What was done and when; replayed as a script it gives the same run (`shrink.ts`). */
   readonly applied: readonly AppliedFault[];
+  /** When the faults were over and everything was healed. */
+  readonly faultsEndMs: number;
   /** The last lines, for whoever must understand a violation. */
   trace(lines: number, word?: string): string[];
   /** The run in words: who did what when; with everything that concerns the address. */
@@ -74,7 +76,7 @@ const QUIET_SEC = 120;
 
 /** Runs a world to its end, or to its first violation. Deterministic: the same options give the same report. */
 export function simulate(options: SimOptions): SimReport {
-  const { world, applied } = runOnce(options, false);
+  const { world, applied, faultsEndMs } = runOnce(options, false);
   let traced: World | undefined;
   const checkers = world.pairs.map(({ checker }) => checker);
   // The same run once more: nothing but the trace is different.
@@ -96,6 +98,7 @@ export function simulate(options: SimOptions): SimReport {
     faults: world.faultCounts.total + world.tornCount,
     faultKinds: { ...world.faultCounts.byKind, 'write torn': world.tornCount },
     applied,
+    faultsEndMs,
     trace: (lines, word) => again().trace.tail(lines, word),
     story: (about) => [...settingInWords(options), ...(again().trace.story?.lines(about) ?? [])],
   };
@@ -119,11 +122,17 @@ function sumOfCounts(all: readonly Counts[]): Counts {
   return { ...(sumOf(all) as unknown as Counts), longestWaitMs };
 }
 
-function runOnce(options: SimOptions, isTraced: boolean): { world: World; applied: readonly AppliedFault[] } {
+interface Once {
+  readonly world: World;
+  readonly applied: readonly AppliedFault[];
+  readonly faultsEndMs: number;
+}
+
+function runOnce(options: SimOptions, isTraced: boolean): Once {
   const world = new World(options, isTraced);
   const run = new Run(world, options);
   run.all();
-  return { world, applied: run.applied };
+  return { world, applied: run.applied, faultsEndMs: run.faultsEndMs };
 }
 
 /** For tests and people: what failed, and what went before. */
@@ -138,6 +147,7 @@ class Run {
   readonly #world: World;
   readonly #options: SimOptions;
   readonly #faults: Faults;
+  faultsEndMs = 0;
 
   constructor(world: World, options: SimOptions) {
     this.#world = world;
@@ -152,6 +162,7 @@ class Run {
   all(): void {
     this.#begin();
     this.#goWrong();
+    this.faultsEndMs = this.#world.nowMs;
     this.#settle();
     this.#rest();
   }
@@ -227,7 +238,8 @@ class Run {
     const drainSec = (lastEndMs - this.#world.nowMs) / 1000 + 2 * leaseSec + 2 * mcltSec;
     if (drainSec > this.#options.drainSecMax) return;
     this.#await('every lease ends', drainSec + AGREE_SEC, () => this.#isDrained());
-    this.#pass(QUIET_SEC);
+    // Leases of reserved addresses are in no pool's count.
+    this.#pass(Math.max(lastEndMs - this.#world.nowMs, 0) / 1000 + QUIET_SEC);
     this.#agree();
     if (this.#world.schedule.isStopped) return;
     const quietMs = this.#world.nowMs - checker.link.lastUpdateMs;

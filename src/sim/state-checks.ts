@@ -72,6 +72,10 @@ export class StateChecks {
   /** The state as the events tell it: at the time of an event the core has done the whole step. */
   readonly #told: Record<Side, string> = { a: 'startup', b: 'startup' };
   readonly #records: Record<Side, RelationshipRecord | undefined> = { a: undefined, b: undefined };
+  /** When each entered PARTNER-DOWN, by its own clock; over restarts (P of 5.5). */
+  readonly #downSinceAt: Record<Side, number> = { a: 0, b: 0 };
+  /** Went to RECOVER since its store was lost or put back. */
+  readonly #hasRecovered: Record<Side, boolean> = { a: true, b: true };
   /** The primary's clients on addresses that both servers have leased, found on entering POTENTIAL-CONFLICT (I25). */
   readonly #winners = new Map<Ip4, Binding>();
 
@@ -171,6 +175,8 @@ export class StateChecks {
     if (handling.before === 'potential-conflict' && now === 'conflict-done') coverage.reach(EVENT_CELLS.conflictDone);
     if (handling.before === 'potential-conflict' && now === 'normal') coverage.reach(EVENT_CELLS.conflictOver);
     if (handling.before !== 'recover' || now === 'recover') return;
+    if (now === 'recover-done' && (this.#records[side]?.recoverWaitUntilAt ?? 0) > process.now.wallAt)
+      this.#report('I24', `${side} goes to recover-done while leases given before a loss may run`);
     const there = this.#world.hosts[otherSide(side)].process;
     if (there === undefined) return;
     this.#checker.looked('I17');
@@ -220,6 +226,7 @@ export class StateChecks {
   #changed(process: ServerProcess, from: string, to: string): void {
     const { side } = process;
     this.#told[side] = to;
+    if (to === 'partner-down') this.#downSinceAt[side] = process.now.wallAt;
     this.#checker.looked('I24');
     if (!this.#isLegal(side, from, to)) this.#report('I24', `${side} goes from ${from} to ${to}`);
     if (from === 'recover-wait' && to === 'recover-done')
@@ -246,10 +253,23 @@ export class StateChecks {
   /** The durable record of a server, whether its process lives or not. */
   saved(side: Side, record: RelationshipRecord): void {
     this.#records[side] = record;
+    if (record.state === 'recover') this.#hasRecovered[side] = true;
   }
 
   storeChanged(side: Side): void {
     this.#records[side] = undefined;
+    this.#hasRecovered[side] = false;
+  }
+
+  /** The relationship is gone from this server, and with it everything that was to be remembered of it. */
+  left(side: Side): void {
+    this.#records[side] = undefined;
+    this.#hasRecovered[side] = true;
+  }
+
+  /** P by what was seen: the partner may have been heard a little before the state was entered. */
+  downSinceAt(side: Side): number {
+    return this.#downSinceAt[side];
   }
 
   /** P1, whichever of the two changed. */
@@ -337,6 +357,11 @@ export class StateChecks {
 
   /** Both are in NORMAL again: the primary's clients have kept their addresses, in both tables. */
   settled(): void {
+    for (const side of SIDES) {
+      if (this.#hasRecovered[side]) continue;
+      this.#checker.looked('I19');
+      this.#report('I19', `${side} is in NORMAL with a store that was lost or put back, and has not recovered`);
+    }
     if (this.#winners.size === 0) return;
     for (const [address, winner] of this.#winners) {
       this.#checker.looked('I25');

@@ -68,7 +68,9 @@ export class TableChecks {
   #isQuick(): boolean {
     return SIDES.every((side) => {
       const { process, disk } = this.#world.hosts[side];
-      return process?.clockTrusted === true && disk.commitMs < 500;
+      // Nor does a server give addresses away while it waits for what it forgot.
+      const isWaiting = (process?.savedState?.record.recoverWaitUntilAt ?? 0) > (process?.now.wallAt ?? 0);
+      return process?.clockTrusted === true && disk.commitMs < 500 && !isWaiting;
     });
   }
 
@@ -86,7 +88,7 @@ export class TableChecks {
     this.#checker.looked('I7');
     if (mayAllocate(a, address) && mayAllocate(b, address))
       this.#report('I7', `both may give ${shortAddress(address)} away: ${this.#both(a, b, address)}`, address);
-    if (this.#settledSinceMs === Number.POSITIVE_INFINITY) return;
+    if (this.#settledSinceMs === Number.POSITIVE_INFINITY || !a.table.isInPool(address)) return;
     this.#checker.looked('owned');
     const isNobodys = a.table.find(address)?.state === 'backup' && b.table.find(address)?.state === 'free';
     if (!isNobodys) {

@@ -68,6 +68,8 @@ export interface CheckerView {
   wasCutOff(): boolean;
   /** P1 does not hold: this side is in PARTNER-DOWN while its partner serves. */
   excuse(side: Side, why: string): void;
+  /** When this side entered PARTNER-DOWN, by its own clock. */
+  downSinceAt(side: Side): number;
   /** Looks whether P1 holds. */
   notePartnerServes(): void;
   /** The last grant of the address to this client, by whichever server. */

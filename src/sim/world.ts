@@ -120,8 +120,6 @@ export class World {
 
   /** An operator changes the relationship on both servers; one of them coordinates. */
   change(pair: Pair, side: Side, body: ChangeBody): void {
-    const settings = 'settings' in body ? body.settings : undefined;
-    if (settings !== undefined) pair.mcltSecMax = Math.max(pair.mcltSecMax, settings.mcltSec);
     const id = `change-${++this.#changes}`;
     this.changedMs = this.nowMs;
     this.say(pair.names.hosts[side], `an operator asks for ${body.kind} of ${pair.name}`);
@@ -270,12 +268,15 @@ export class World {
 
   #makeClients(): void {
     const { options, schedule, random } = this;
-    for (let machine = 0; machine < options.clients; machine++) {
-      const plan = planHabits(options, machine);
+    const plans = Array.from({ length: options.clients }, (_none, machine) => planHabits(options, machine));
+    const machinesOf = new Map<number, number>();
+    for (const { index } of plans) machinesOf.set(index, (machinesOf.get(index) ?? 0) + 1);
+    for (const [machine, plan] of plans.entries()) {
       const watchOf = (scope: number): ClientWatch => this.pairOfScope(scope).checker;
       this.clients.push(
         new Client({
           ...plan,
+          isCloned: (machinesOf.get(plan.index) ?? 0) > 1,
           scopes: options.poolSizes.length,
           schedule,
           random,

@@ -7,7 +7,14 @@ import { STATE_TABLES } from './states.ts';
 import { TRANSITION_TABLES } from './transitions.ts';
 import { WIRE_TABLES } from './wire.ts';
 
-export const CLAUSE_TABLES: readonly ClauseTable[] = inOrder([...WIRE_TABLES, ...LINK_TABLES, ...DRAFT_TABLES, ...BINDING_TABLES, ...STATE_TABLES, ...TRANSITION_TABLES]);
+export const CLAUSE_TABLES: readonly ClauseTable[] = inOrder([
+  ...WIRE_TABLES,
+  ...LINK_TABLES,
+  ...DRAFT_TABLES,
+  ...BINDING_TABLES,
+  ...STATE_TABLES,
+  ...TRANSITION_TABLES,
+]);
 
 /** By section, those of the draft last; tables of one section stay as they are. */
 function inOrder(tables: readonly ClauseTable[]): ClauseTable[] {

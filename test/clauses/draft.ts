@@ -34,7 +34,10 @@ export const DRAFT_TABLES: readonly ClauseTable[] = [
     '5.4 not-used-once-sent': 'a given address is not used once its message is sent',
     '5.5 no-echo': 'an applied update triggers no update',
     '5.10 tagged': 'every message has its time, and is tagged with the time of receipt',
-    '5.13 backup-r': ['a reserved FREE address is sent as BACKUP with R', 'only in the draft’s dialect; our own kind knows it from the configuration'],
+    '5.13 backup-r': [
+      'a reserved FREE address is sent as BACKUP with R',
+      'only in the draft’s dialect; our own kind knows it from the configuration',
+    ],
     '5.13 cancelled': [
       'a reservation cancelled: FREE with R clear is sent',
       'our own kind learns it from the configuration; in the draft’s dialect R is left out of the next update of the address',

@@ -58,7 +58,7 @@ export const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
   '3.6 primary': [
     `${PLAIN_LINKS}as primary of Windows the ways of authenticating are tried on successive connections, each once`,
   ],
-  '3.6 failure': [`${PLAIN_LINKS}a message that cannot be understood ends an established connection and is told`],
+  '3.6 failure': [`${PLAIN_LINKS}a message without a digest is refused where a secret is agreed`],
   '3.6 no-fallback': [`${PLAIN_LINKS}a message without a digest is refused where a secret is agreed`],
   '3.8 1': [
     `${PLAIN_LINKS}as secondary of Windows the way of authenticating is taken from its CONNECT, kept, and used for the answer`,
@@ -102,8 +102,12 @@ export const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
     'test/core/serving/reply.test.ts: failover specification 6.2: come from the granted time, not from the wanted one',
   ],
   '6.2 offer': [`${SERVING}OFFER and ACK tell what the rights grant, and the binding ends then`],
-  '6.3 offer': ['test/core/serving/main-line.test.ts: offers the lowest never-used address and leases it to the client that takes it'],
-  '6.3 ack': ['test/e2e/flush-order.test.ts: every ACK and every BNDACK is sent after a completed flush that covers it'],
+  '6.3 offer': [
+    'test/core/serving/main-line.test.ts: offers the lowest never-used address and leases it to the client that takes it',
+  ],
+  '6.3 ack': [
+    'test/e2e/flush-order.test.ts: every ACK and every BNDACK is sent after a completed flush that covers it',
+  ],
   '6.4 isc-warning': [
     'test/manage/foreign.test.ts: the weaknesses of dhcpd are told when a relationship is made, and an MCLT shorter than a lease whenever it is',
   ],
@@ -113,15 +117,22 @@ export const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
     `${REQUEST}renewing: is answered whichever server's client it is`,
     `${REQUEST}rebinding on the wire: is answered whichever server's client it is`,
   ],
-  '8.4 release-decline': [`${GIVEN_UP}is taken from its client alone`, `${GIVEN_UP}sets aside an address that was only offered to it`],
+  '8.4 release-decline': [
+    `${GIVEN_UP}is taken from its client alone`,
+    `${GIVEN_UP}sets aside an address that was only offered to it`,
+  ],
   '8.4 inform': [`${GIVEN_UP}is answered in every state that serves at all, and in none other`],
   'D 5.1.1 unique-name': ['test/core/config/checks.test.ts: refuses two relationships of one name'],
   'D 5.14 b-bit': ['test/core/serving/bootp.test.ts: gives an address without end, at once and without DHCP options'],
-  'D 7.2 not-on-another-connection': ['test/server/links.test.ts: what waited on a lost connection does not leave on the next one'],
+  'D 7.2 not-on-another-connection': [
+    'test/server/links.test.ts: what waited on a lost connection does not leave on the next one',
+  ],
   'D 7.2.1 nothing-assumed': [
     `${CODEC}a BNDACK without an address is refused, and one that echoes more is read without the rest`,
   ],
   'D 7.3.2 tracked': [`${SCENARIOS}I17 UPDDONE leaves after the answers to everything that was asked for`],
-  'D 11.1 closes-and-tells': [`${PLAIN_LINKS}a message that cannot be understood ends an established connection and is told`],
+  'D 11.1 closes-and-tells': [
+    `${PLAIN_LINKS}a message that cannot be understood ends an established connection and is told`,
+  ],
   'D 12.29 beside-28': [`${CODEC}option 29 counts only beside our vendor class, and a malformed one is refused`],
 };

@@ -108,7 +108,8 @@ const UPDATE_INSTEAD: Readonly<Record<string, string>> = {
   '1.6 13 lease-expiration-time/BNDUPD ABANDONED': 'dhcpd is told all times always, as it tells them (2.6)',
   '1.6 18 potential-expiration-time/BNDUPD EXPIRED': 'dhcpd is told all times always, as it tells them (2.6)',
   '1.6 18 potential-expiration-time/BNDUPD RELEASED': 'dhcpd is told all times always, as it tells them (2.6)',
-  '1.6 18 potential-expiration-time/BNDUPD FREE, BACKUP, RESET': 'dhcpd is told all times always, as it tells them (2.6)',
+  '1.6 18 potential-expiration-time/BNDUPD FREE, BACKUP, RESET':
+    'dhcpd is told all times always, as it tells them (2.6)',
 };
 
 function matrixClauses(): Clause[] {
@@ -220,7 +221,8 @@ export const LINK_TABLES: readonly ClauseTable[] = [
     'step-7': 'the primary’s MCLT is adopted, kept durably, and no other used even out of contact; 5 if impossible',
     'step-8': 'the hash buckets, 32 octets, are kept for NORMAL, else 18',
     'step-9': 'the vendor class chooses the dialect',
-    'step-10': 'an established connection: refused with 7 while alive, else replaced by way of COMMUNICATIONS-INTERRUPTED',
+    'step-10':
+      'an established connection: refused with 7 while alive, else replaced by way of COMMUNICATIONS-INTERRUPTED',
     order: 'the first failing step of this order gives the reason',
     'secondary/after-reject': 'after a rejecting CONNECTACK the sender closes',
     'secondary/after-accept': 'after an accepting one it sends STATE at once',
@@ -249,8 +251,12 @@ export const LINK_TABLES: readonly ClauseTable[] = [
     'every-message': 'the difference is measured on every message',
     refuse: 'more than 60 s is refused',
     alarm: 'more than 5 s is reported, once',
-    'never-rewritten': ['received times are corrected by a smoothed difference', 'never corrected; every wait has an allowance'],
-    allowance: 'S is 5 s toward our own kind, 60 s toward others, or the greatest difference ever measured, kept durably',
+    'never-rewritten': [
+      'received times are corrected by a smoothed difference',
+      'never corrected; every wait has an allowance',
+    ],
+    allowance:
+      'S is 5 s toward our own kind, 60 s toward others, or the greatest difference ever measured, kept durably',
   }),
   table('1.13', 'xid', {
     unique: 'unique per connection and direction',

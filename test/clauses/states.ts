@@ -69,7 +69,8 @@ export const STATE_TABLES: readonly ClauseTable[] = [
   }),
   table('4.3', 'Starting up', {
     'step-1': 'what was kept is the state to come back to',
-    'step-1-none': 'nothing kept: RECOVER; a lost store waits from the process’s start, who never gave a lease does not',
+    'step-1-none':
+      'nothing kept: RECOVER; a lost store waits from the process’s start, who never gave a lease does not',
     'step-1-passing': 'PAUSED and SHUTDOWN are never kept',
     'step-2/normal': 'kept NORMAL comes back as COMMUNICATIONS-INTERRUPTED',
     'step-2/potential-conflict': 'kept POTENTIAL-CONFLICT comes back as RESOLUTION-INTERRUPTED',
@@ -80,10 +81,13 @@ export const STATE_TABLES: readonly ClauseTable[] = [
     'step-5/partner-down-earlier': 'it had gone before that: POTENTIAL-CONFLICT',
     'step-6': 'no contact within the time: the state to come back to',
     'last-operational': 'the last moment of operation is durable at least every 10 s while serving',
-    'no-outage/live-leases': 'a relationship over live leases: the called server serves on, the new half recovers without a wait',
+    'no-outage/live-leases':
+      'a relationship over live leases: the called server serves on, the new half recovers without a wait',
     'no-outage/scope-added': 'a scope added: the half without its leases is silent there until UPDDONE',
-    'no-outage/old-store': 'a partner with an older or another store is told, and goes through RECOVER with UPDREQALL and the wait',
-    'no-outage/partner-down': 'partner-down: taken in COMMUNICATIONS- and RESOLUTION-INTERRUPTED, nothing in PARTNER-DOWN, else refused',
+    'no-outage/old-store':
+      'a partner with an older or another store is told, and goes through RECOVER with UPDREQALL and the wait',
+    'no-outage/partner-down':
+      'partner-down: taken in COMMUNICATIONS- and RESOLUTION-INTERRUPTED, nothing in PARTNER-DOWN, else refused',
   }),
   table('4.5', 'Whole sequences', {
     'first-start': [

@@ -75,7 +75,8 @@ export const TRANSITION_TABLES: readonly ClauseTable[] = [
     'action/a-done': 'UPDDONE ends the asking: RECOVER-WAIT',
     'action/b': 'entering PC: the primary sends UPDREQ, the secondary waits',
     'action/c': 'entering NORMAL: everything unacknowledged is sent, the primary reviews the balance',
-    'action/c-poolreq': 'entering NORMAL: a secondary of the draft’s dialect sends POOLREQ, toward dhcpd and Windows none',
+    'action/c-poolreq':
+      'entering NORMAL: a secondary of the draft’s dialect sends POOLREQ, toward dhcpd and Windows none',
     'action/e': 'PAUSED heard: the safe period starts',
     'action/f': 'SHUTDOWN heard: PARTNER-DOWN at once',
     'action/g-secondary': 'in PC the secondary hears CONFLICT-DONE: UPDREQ; on UPDDONE NORMAL',
@@ -103,7 +104,8 @@ export const TRANSITION_TABLES: readonly ClauseTable[] = [
     'event/no-upddone': 'neither UPDDONE nor BNDUPD for a time in RECOVER: stays, and the connection is made anew',
     'event/recover-wait-over': 'RECOVER-WAIT ends with its timer, with contact or without: RECOVER-DONE',
     'event/pause': 'the operator pauses: PAUSED is announced, the state before kept, the connection closed',
-    'event/shutdown': 'the operator shuts down: SHUTDOWN is announced, last operational is now, then the connection closes',
+    'event/shutdown':
+      'the operator shuts down: SHUTDOWN is announced, last operational is now, then the connection closes',
     'event/shutdown-partner-down': 'the partner answers SHUTDOWN with PARTNER-DOWN: the next start begins in RECOVER',
   }),
 ];

@@ -9,7 +9,9 @@ import {
 import { type Clause, type ClauseTable, table } from './clause.ts';
 
 /** Who sends a message and what answers it (1.4); `either` for both roles. */
-export const MESSAGES: Readonly<Record<MessageKind, readonly [sender: 'primary' | 'secondary' | 'either', answer: MessageKind | undefined]>> = {
+export const MESSAGES: Readonly<
+  Record<MessageKind, readonly [sender: 'primary' | 'secondary' | 'either', answer: MessageKind | undefined]>
+> = {
   poolreq: ['secondary', 'poolresp'],
   poolresp: ['primary', undefined],
   bndupd: ['either', 'bndack'],
@@ -30,7 +32,11 @@ function messageClauses(): Clause[] {
     const said = answer === undefined ? 'not answered' : `answered by ${answer.toUpperCase()}`;
     const rule = `number ${MESSAGE_NUMBERS[kind as MessageKind]}, sent by ${sender === 'either' ? 'either server' : `the ${sender}`}, ${said}`;
     if (kind === 'poolreq' || kind === 'poolresp')
-      return { id, rule, instead: 'either role may ask and gives, as with dhcpd; in the draft’s dialect the secondary alone asks' };
+      return {
+        id,
+        rule,
+        instead: 'either role may ask and gives, as with dhcpd; in the draft’s dialect the secondary alone asks',
+      };
     return { id, rule };
   });
 }
@@ -165,9 +171,13 @@ export const WIRE_TABLES: readonly ClauseTable[] = [
     'digest-missing': 'missing though agreed: 21',
     'digest-unexpected': 'present though not agreed: 13',
     'digest-wrong': 'does not compare: 20; another type: 12',
-    'digest-replay': 'a CONNECT not later than the one before is a replay; xids must increase',
+    'digest-replay': [
+      'a CONNECT not later than the one before is a replay; xids must increase',
+      'inside the TLS of our own links nothing can be replayed; toward other makes it is not looked for',
+    ],
     'digest-isc': 'toward dhcpd none is sent and one received is passed over',
-    'tls-own': 'between Twinlease servers the link is inside TLS 1.3 with both keys pinned; options 27 and 26 are absent',
+    'tls-own':
+      'between Twinlease servers the link is inside TLS 1.3 with both keys pinned; options 27 and 26 are absent',
     'tls-refused': 'TLS demanded inside the connection (2): refused; 0 and 1 are answered with 0',
   }),
   table('1.14', 'Dialects', {

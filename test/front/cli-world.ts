@@ -87,6 +87,7 @@ export async function runCli(args: readonly string[], setup: CliSetup = {}): Pro
     restore: async (options: RestoreOptions) => {
       restored = options;
     },
+    sim: async () => undefined,
   };
   try {
     await buildProgram(handlers, world, setup.operations ?? OPERATIONS).parseAsync(['node', 'twinlease', ...args]);

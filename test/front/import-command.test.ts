@@ -179,8 +179,10 @@ test('the sample file of the manual is imported with all its relationships and l
 });
 
 test('the format is told by the contents, and by the operator over them', async () => {
-  const kea = '// Kea\n{ "Dhcp4": { "subnet4": [ { "id": 1, "subnet": "10.41.0.0/24", "pools": [ { "pool": "10.41.0.10 - 10.41.0.20" } ] } ] } }';
-  const windows = '\uFEFF<?xml version="1.0" encoding="utf-8"?>\n<DHCPServer xmlns="http://schemas.microsoft.com/windows/DHCPServer"><IPv4></IPv4></DHCPServer>';
+  const kea =
+    '// Kea\n{ "Dhcp4": { "subnet4": [ { "id": 1, "subnet": "10.41.0.0/24", "pools": [ { "pool": "10.41.0.10 - 10.41.0.20" } ] } ] } }';
+  const windows =
+    '\uFEFF<?xml version="1.0" encoding="utf-8"?>\n<DHCPServer xmlns="http://schemas.microsoft.com/windows/DHCPServer"><IPv4></IPv4></DHCPServer>';
   const sourceOf = async (text: string, ...more: readonly string[]): Promise<unknown> => {
     const result = await runCli(['import', '/file', '--check', '--json', ...more], { files: { '/file': text } });
     return result.code === 0 ? JSON.parse(result.stdout).plan.source : result.code;

@@ -23,25 +23,37 @@ const STATUS = {
   isConnected: true,
   isCommunicating: true,
   clockSkew: 0,
+  clockAllowance: 5,
   updatesWaiting: 0,
-  partnerDownSince: null,
-  recoverWaitUntil: null,
-  autoPartnerDownAt: null,
-  silentScopes: [],
+  updatesUnanswered: 0,
+  fetching: null,
+  partnerFetching: false,
   lastReject: null,
+  lastRejectAt: null,
   scopesApart: [],
   openChanges: [],
   freeHere: 30,
   freeAtPartner: 10,
   inUse: 5,
+  meaning: 'Both servers work, and each tells the other every lease.',
+  partnerMeaning: 'dhcp2 serves as one of the pair.',
+  answers: 'This server answers 50 % of new clients and dhcp2 the other 50 %.',
+  waits: [],
+  next: 'Without dhcp2 this server would answer everybody.',
+  toDo: 'Nothing.',
 };
 
-test('the status of a sound relationship is five lines without waits and doubts', () => {
+test('the status of a sound relationship: a paragraph, and the figures behind it', () => {
   assert.deepEqual(STATUS_VIEW([STATUS], CONTEXT), [
     'Pair 1: LoadBalance with dhcp2; this server is the primary',
+    '  Both servers work, and each tells the other every lease. dhcp2 serves as one of the pair. This',
+    '    server answers 50 % of new clients and dhcp2 the other 50 %.',
+    '  Next: Without dhcp2 this server would answer everybody.',
+    '  To do: Nothing.',
     '  here    : Normal since 2023-11-14 22:13:20Z',
     '  partner : Normal since 2023-11-14 22:13:20Z',
-    '  link    : communicating, no updates waiting',
+    '  link    : communicating; clocks agree, waits allow for 5s',
+    '  updates : the partner knows every lease',
     `  free    : 30 here [${'#'.repeat(24)}${'-'.repeat(8)}] 10 at the partner; 5 in use`,
   ]);
 });
@@ -52,14 +64,17 @@ test('the status names everything that is waited for and in doubt, with the comm
     isCommunicating: false,
     isConnected: false,
     clockSkew: -90,
+    clockAllowance: 90,
     updatesWaiting: 7,
+    updatesUnanswered: 2,
+    fetching: 'Everything',
+    partnerFetching: true,
     state: 'PartnerDown',
     partnerState: 'NoState',
-    partnerDownSince: AT,
-    recoverWaitUntil: AT,
-    autoPartnerDownAt: AT,
-    silentScopes: ['10.0.1.0'],
+    partnerStateSince: 0,
+    waits: ['the 3 free addresses of dhcp2 are not used before tomorrow', '10.0.1.0: not served here'],
     lastReject: '10.0.1.9: outdated',
+    lastRejectAt: AT,
     scopesApart: ['10.0.2.0'],
     openChanges: ['abc in-doubt'],
     freeHere: 0,
@@ -67,22 +82,33 @@ test('the status names everything that is waited for and in doubt, with the comm
   };
   const lines = STATUS_VIEW([troubled], CONTEXT).join('\n');
   for (const part of [
-    'DOWN, clocks 1m30s apart, 7 updates waiting',
+    'DOWN; clocks 1m30s apart, waits allow for 1m30s',
+    '7 for the partner, in 2 messages under way, which is fetching leases; everything from the partner under way',
     'not known yet',
-    'before it serves',
-    '10.0.1.0: leases still come',
-    'takes the partner for down at',
-    'counts as down since',
+    'Waits: the 3 free addresses of dhcp2 are not used before tomorrow.',
+    'Waits: 10.0.1.0: not served here.',
     '10.0.2.0: configured differently here and there; see `twinlease config diff`',
     'change abc in-doubt; see `twinlease pair changes`',
-    'refused the last update of 10.0.1.9: outdated',
+    'refused the last update of 10.0.1.9: outdated (2023-11-14 22:13:20Z)',
   ]) {
     assert.ok(lines.includes(part), `${part}\n${lines}`);
   }
 });
 
-test('a partner that was down before is not one that is down now', () => {
-  assert.equal(STATUS_VIEW([{ ...STATUS, partnerDownSince: AT }], CONTEXT).length, 5);
+test('no line of the words is wider than the terminal, and control characters do not reach it', () => {
+  const said = { ...STATUS, answers: `${'word '.repeat(60)}\u001b[2J` };
+  for (const width of [40, 60, 100]) {
+    const lines = STATUS_VIEW([said], { width });
+    const words = lines.slice(
+      1,
+      lines.findIndex((line) => line.startsWith('  here')),
+    );
+    assert.ok(
+      words.every((line) => line.length <= width),
+      `${width}`,
+    );
+    assert.ok(words.every((line) => !/\p{Cc}/u.test(line)));
+  }
 });
 
 test('no relationship is said in words', () => {

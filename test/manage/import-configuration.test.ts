@@ -95,7 +95,11 @@ test('scopes, options, definitions and settings come in one revision, and a seco
 test('what-if tells the differences and changes nothing', async (t) => {
   const live = await LiveServer.open(t, 'alpha');
   const before = live.control.revision();
-  const outcome = await live.run('import.configuration', { Plan: { ...PLAN, relationships: [relationship()] }, Relationships: true }, true);
+  const outcome = await live.run(
+    'import.configuration',
+    { Plan: { ...PLAN, relationships: [relationship()] }, Relationships: true },
+    true,
+  );
   assert.equal(outcome.kind, 'ok');
   const lines = (outcome as { value: { whatIf: string[] } }).value.whatIf.join('\n');
   assert.match(lines, /Adds scopes\[10\.30\.0\.0\]/);
@@ -110,19 +114,25 @@ test('what is here with other contents is refused, kept or replaced, as it is to
   const Plan: Parts = {
     server: { options: [{ code: 6, hex: '0a1e0036' }], authoritative: true },
     optionDefinitions: [{ code: 224, name: 'site', type: 'dword', isArray: false }],
-    scopes: [{ ...OFFICE, name: 'renamed' }, defaultScope({ ...OFFICE, scopeId: '10.31.0.0', startRange: '10.31.0.10', endRange: '10.31.0.20', reservations: [] })],
+    scopes: [
+      { ...OFFICE, name: 'renamed' },
+      defaultScope({
+        ...OFFICE,
+        scopeId: '10.31.0.0',
+        startRange: '10.31.0.10',
+        endRange: '10.31.0.20',
+        reservations: [],
+      }),
+    ],
     relationships: [],
   };
   const before = live.control.revision();
   const refused = await live.run('import.configuration', { Plan });
-  assert.deepEqual(
-    refused.kind === 'failed' && refused.problems.map(({ code, target }) => [code, target]),
-    [
-      ['scope/exists', '10.30.0.0'],
-      ['option/exists', '224'],
-      ['request/invalid-parameter', 'Plan.server.options'],
-    ],
-  );
+  assert.deepEqual(refused.kind === 'failed' && refused.problems.map(({ code, target }) => [code, target]), [
+    ['scope/exists', '10.30.0.0'],
+    ['option/exists', '224'],
+    ['request/invalid-parameter', 'Plan.server.options'],
+  ]);
   assert.equal(live.control.revision(), before);
 
   const kept = await live.ask<Result>('import.configuration', { Plan, Existing: 'Keep' });
@@ -140,14 +150,31 @@ test('what is here with other contents is refused, kept or replaced, as it is to
 test('a plan that breaks the rules of a configuration is refused whole', async (t) => {
   const live = await LiveServer.open(t, 'alpha');
   const cases: readonly (readonly [object, string])[] = [
-    [{ ...PLAN, scopes: [OFFICE, { ...OFFICE, scopeId: '10.30.0.128', subnetMask: '255.255.255.128', startRange: '10.30.0.130', endRange: '10.30.0.140', reservations: [] }] }, 'config/scope-exists'],
+    [
+      {
+        ...PLAN,
+        scopes: [
+          OFFICE,
+          {
+            ...OFFICE,
+            scopeId: '10.30.0.128',
+            subnetMask: '255.255.255.128',
+            startRange: '10.30.0.130',
+            endRange: '10.30.0.140',
+            reservations: [],
+          },
+        ],
+      },
+      'config/scope-exists',
+    ],
     [{ ...PLAN, scopes: [{ ...OFFICE, startRange: '10.30.0.0' }] }, 'config/invalid-range'],
     [{ ...PLAN, scopes: [{ ...OFFICE, colour: 'red' }] }, 'config/invalid'],
     [{ ...PLAN, scopes: 7 }, 'config/invalid'],
     [{ ...PLAN, server: 7 }, 'request/invalid-parameter'],
     [{ ...PLAN, relationships: [relationship({ percentage: 101 })] }, 'request/invalid-parameter'],
   ];
-  for (const [Plan, code] of cases) assert.equal(refusal(await live.run('import.configuration', { Plan })), code, JSON.stringify(Plan));
+  for (const [Plan, code] of cases)
+    assert.equal(refusal(await live.run('import.configuration', { Plan })), code, JSON.stringify(Plan));
   assert.deepEqual(config(live).scopes, []);
 });
 
@@ -156,7 +183,13 @@ test('a reader may not import', async (t) => {
   const { invoke } = await import('../../src/manage/define.ts');
   const { importConfiguration } = await import('../../src/manage/import-configuration.ts');
   const caller = { account: 'reader', role: 'reader', door: 'rest', address: '127.0.0.1' } as const;
-  const outcome = await invoke({ control: live.control, caller, operation: importConfiguration, params: { Plan: PLAN }, whatIf: false });
+  const outcome = await invoke({
+    control: live.control,
+    caller,
+    operation: importConfiguration,
+    params: { Plan: PLAN },
+    whatIf: false,
+  });
   assert.equal(refusal(outcome), 'request/access-denied');
 });
 
@@ -164,7 +197,12 @@ test('a scope that is shared keeps its range, whatever the plan says', async (t)
   const { a } = await related(t);
   const shared = config(a).scopes.find((scope) => scope.scopeId === SHARED.ScopeId);
   assert.ok(shared !== undefined);
-  const Plan = { server: {}, optionDefinitions: [], relationships: [], scopes: [{ ...shared, endRange: '10.77.0.50' }] };
+  const Plan = {
+    server: {},
+    optionDefinitions: [],
+    relationships: [],
+    scopes: [{ ...shared, endRange: '10.77.0.50' }],
+  };
   assert.equal(refusal(await a.run('import.configuration', { Plan, Existing: 'Replace' })), 'failover/range-fixed');
 });
 
@@ -180,11 +218,22 @@ test('a relationship of the plan is made with the partner of another make, and o
   assert.ok(warnings.some(({ code }) => code === 'failover/foreign-enter'));
   const [made] = config(live).relationships;
   assert.deepEqual(
-    [made?.profile, made?.role, made?.mode, made?.percentage, made?.mcltSec, made?.stateSwitchIntervalSec, made?.scopeIds],
+    [
+      made?.profile,
+      made?.role,
+      made?.mode,
+      made?.percentage,
+      made?.mcltSec,
+      made?.stateSwitchIntervalSec,
+      made?.scopeIds,
+    ],
     ['isc', 'secondary', 'LoadBalance', 70, 7200, 300, ['10.30.0.0']],
   );
   const [partner] = config(live).partners;
-  assert.deepEqual([partner?.host, partner?.port, partner?.foreign], ['192.0.2.7', 519, { kind: 'isc', localAddress: null }]);
+  assert.deepEqual(
+    [partner?.host, partner?.port, partner?.foreign],
+    ['192.0.2.7', 519, { kind: 'isc', localAddress: null }],
+  );
   const again = await live.ask<Result>('import.configuration', { Plan, Relationships: true });
   assert.deepEqual(again.Relationships, []);
 });

@@ -2,6 +2,7 @@
  * Tries the planted faults: each in a copy of its own, on the same worlds in the same order, until the simulator finds it. The
  * order is that of a search: random worlds, short ones first, and the fixed situations between them.
  */
+import { CROWDED } from '../../src/sim/random-world.ts';
 import { SCENARIOS } from '../../src/sim/scenarios.ts';
 import type { Job } from '../sim/run/job.ts';
 import { makePool } from '../sim/run/pool.ts';
@@ -9,10 +10,11 @@ import { makeCopy } from './copy.ts';
 import { PLANTS, type Plant } from './plants.ts';
 
 /** Worlds tried before a plant counts as not found. */
-export const WORLDS_MAX = 1000;
+export const WORLDS_MAX = 300;
 const SHORT = { minutes: 20, clientsMax: 40, drainSecMax: 3600 };
 const LONG = { minutes: 60, clientsMax: 60, drainSecMax: 14_400 };
 const SHORT_WORLDS = 40;
+const CROWDED_WORLDS = 20;
 
 export interface Found {
   readonly name: string;
@@ -82,6 +84,10 @@ function* searchJobs(): Generator<Job> {
   for (let seed = 1; seed <= SHORT_WORLDS; seed++)
     yield { kind: 'seeds', from: seed, count: 1, size: SHORT, stopsAtFailure: true };
   for (const index of SCENARIOS.keys()) yield { kind: 'scenarios', index, seed: index * 4 + 1, stopsAtFailure: true };
+  for (const [index, { isFalseDown }] of SCENARIOS.entries())
+    if (isFalseDown === true) yield { kind: 'scenarios', index, seed: index * 4 + 1, isShort: true, stopsAtFailure: true };
+  for (let seed = 1; seed <= CROWDED_WORLDS; seed++)
+    yield { kind: 'seeds', from: seed, count: 1, size: CROWDED, isCrowded: true, stopsAtFailure: true };
   for (let seed = SHORT_WORLDS + 1; ; seed++)
     yield { kind: 'seeds', from: seed, count: 1, size: LONG, stopsAtFailure: true };
 }

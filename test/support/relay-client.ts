@@ -41,6 +41,8 @@ const setns = koffi.load(null).func('int setns(int, int)') as (fd: number, kind:
 export interface RelayedServer {
   readonly name: string;
   readonly address: string;
+  /** Where it takes packets of relays; 67 unless it has no rights to that. */
+  readonly port?: number;
 }
 
 export interface ScriptedClient {
@@ -53,6 +55,8 @@ export interface Answer {
   /** The server that sent it. */
   readonly from: string;
   readonly packet: DhcpPacket;
+  /** When the message was sent that it answers. */
+  readonly sentMs: number;
 }
 
 export interface HeldLease {
@@ -77,7 +81,8 @@ export class RelayClients {
   readonly #socket: Socket;
   readonly #servers: readonly RelayedServer[];
   readonly #relay: Ip4;
-  readonly #listeners = new Map<number, (answer: Answer) => void>();
+  #link: Ip4 | undefined;
+  readonly #listeners = new Map<number, { readonly sentMs: number; take(answer: Answer): void }>();
   #nextXid = (Math.random() * 0x7fffffff) >>> 0;
   #made = 0;
   /** What clients hold, by address, as far as they know. */
@@ -108,6 +113,15 @@ export class RelayClients {
     const socket = createSocket('udp4');
     await new Promise<void>((resolve) => socket.bind({ fd }, resolve));
     return new RelayClients(socket, relayAddress, servers);
+  }
+
+  /** On this host itself, from any free port: for servers in relay-only service. `link` is an address of the clients' network. */
+  static async openHere(relayAddress: string, link: string, servers: readonly RelayedServer[]): Promise<RelayClients> {
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind(0, relayAddress, resolve));
+    const clients = new RelayClients(socket, relayAddress, servers);
+    clients.#link = parseIp4(link);
+    return clients;
   }
 
   /** A new client, with a client identifier made from its hardware address unless told otherwise. */
@@ -226,7 +240,7 @@ export class RelayClients {
     for (const client of clients) {
       const xid = this.#xid();
       offers.set(client, []);
-      this.#listeners.set(xid, ({ from }) => offers.get(client)?.push(from));
+      this.#listeners.set(xid, { sentMs: performance.now(), take: ({ from }) => offers.get(client)?.push(from) });
       this.#send(xid, client, 'discover', { secs });
     }
     for (const { name } of this.#servers) {
@@ -259,11 +273,12 @@ export class RelayClients {
         this.#listeners.delete(xid);
         resolve(undefined);
       }, timeoutMs);
-      this.#listeners.set(xid, (answer) => {
+      const take = (answer: Answer): void => {
         clearTimeout(timer);
         this.#listeners.delete(xid);
         resolve(answer);
-      });
+      };
+      this.#listeners.set(xid, { sentMs: performance.now(), take });
     });
   }
 
@@ -271,7 +286,8 @@ export class RelayClients {
     const read = decodeDhcpPacket(bytes);
     if (read.kind === 'bad' || read.value.op !== OP_REPLY) return;
     const from = this.#servers.find((server) => server.address === address)?.name ?? address;
-    this.#listeners.get(read.value.xid)?.({ from, packet: read.value });
+    const listener = this.#listeners.get(read.value.xid);
+    listener?.take({ from, packet: read.value, sentMs: listener.sentMs });
   }
 
   #send(xid: number, client: ScriptedClient, type: MessageType | 'bootp', asked: AskOptions, ciaddr?: string): void {
@@ -282,6 +298,8 @@ export class RelayClients {
       if (type !== 'release' && type !== 'decline') options.set(55, Uint8Array.of(1, 3, 6, 51, 54, 58, 59));
     }
     for (const [code, value] of asked.options ?? []) options.set(code, value);
+    // RFC 3527.
+    if (this.#link !== undefined) options.set(82, Uint8Array.of(5, 4, ...u32(this.#link)));
     const packet: DhcpPacket = {
       op: OP_REQUEST,
       htype: 1,
@@ -301,11 +319,12 @@ export class RelayClients {
       options,
     };
     const bytes = encodeDhcpPacket(packet, { bytesMax: 1500, bytesMin: 300 });
-    for (const { name, address } of this.#servers)
-      if (asked.to === undefined || asked.to.includes(name)) this.#socket.send(bytes, RELAY_PORT, address);
+    for (const { name, address, port = RELAY_PORT } of this.#servers)
+      if (asked.to === undefined || asked.to.includes(name)) this.#socket.send(bytes, port, address);
   }
 
-  #hold(client: ScriptedClient, { from, packet }: Answer): HeldLease {
+  /** RFC 2131 4.4.1: a lease runs from the moment when the client sent its REQUEST. */
+  #hold(client: ScriptedClient, { from, packet, sentMs }: Answer): HeldLease {
     const address = formatIp4(packet.yiaddr);
     const now = performance.now();
     const leaseSec = readU32(packet.options.get(51)) ?? INFINITE_LEASE_SEC;
@@ -314,7 +333,7 @@ export class RelayClients {
       this.troubles.push(
         `${address} was given to ${toHex(client.hardware)} by ${from}, while ${toHex(holder.client.hardware)} holds it`,
       );
-    const endsAtMs = leaseSec === INFINITE_LEASE_SEC ? Number.POSITIVE_INFINITY : now + leaseSec * 1000;
+    const endsAtMs = leaseSec === INFINITE_LEASE_SEC ? Number.POSITIVE_INFINITY : sentMs + leaseSec * 1000;
     const lease: HeldLease = { client, address, server: from, endsAtMs, leaseSec };
     this.held.set(address, lease);
     return lease;

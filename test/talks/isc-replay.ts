@@ -10,7 +10,16 @@ import type { Endpoint, EndpointConfig, EndpointInput } from '../../src/core/fai
 import { initialRecord } from '../../src/core/failover/initial-record.ts';
 import { decodeMessage, encodeMessage } from '../../src/wire/failover/codec.ts';
 import type { BindingUpdate, FailoverMessage, OutMessage } from '../../src/wire/failover/messages.ts';
-import { type EpochSec, fromHex, type Ip4, type MonoMs, NEVER_AT, type Now, parseIp4, type Sec } from '../../src/wire/units.ts';
+import {
+  type EpochSec,
+  fromHex,
+  type Ip4,
+  type MonoMs,
+  NEVER_AT,
+  type Now,
+  parseIp4,
+  type Sec,
+} from '../../src/wire/units.ts';
 import { granted, released } from '../core/failover/client.ts';
 import { makeFakeTable } from '../core/failover/fake-table.ts';
 
@@ -223,7 +232,8 @@ export class IscReplay {
     if (message.kind === 'bndupd') {
       const { address } = message.updates[0]!;
       this.#unanswered.set(address, message.xid);
-      const isAnswer = (what: FailoverMessage): boolean => what.kind === 'bndack' && what.answers[0]?.address === address;
+      const isAnswer = (what: FailoverMessage): boolean =>
+        what.kind === 'bndack' && what.answers[0]?.address === address;
       if (!this.#comes(isAnswer)) this.#makeUp({ kind: 'bndack', xid: 0, answers: [{ address }] });
     }
   }

@@ -1,5 +1,6 @@
 /**
- * Scripted conversations of two engines, or of one (`one`) whose partner the script speaks for. A file is a row of blocks: commands, separated by `;` or line ends, then `----`, then what
+ * Scripted conversations of two engines, of one (`one`) whose partner the script speaks for, or of one with a recorded dhcpd
+ * (`isc`, see `isc-replay.ts`). A file is a row of blocks: commands, separated by `;` or line ends, then `----`, then what
  * came of them up to an empty line: messages in the order they were sent (CONTACT left out), what clients got, and the states
  * at the end. `TALKS_REWRITE=1` records the output anew; it is then reviewed like code.
  */
@@ -7,9 +8,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { WireProfile } from '../../src/wire/failover/messages.ts';
+import type { ServerState, WireProfile } from '../../src/wire/failover/messages.ts';
 import type { EpochSec, Ip4, Sec } from '../../src/wire/units.ts';
-import type { ServerState } from '../../src/wire/failover/messages.ts';
 import type { StandingState } from '../clauses/parties.ts';
 import { describe, Pair, type PairOptions, SCOPE, type Side } from '../core/failover/pair.ts';
 import { Rig, WALL } from '../core/failover/rig.ts';
@@ -48,6 +48,7 @@ class Talk {
       }
     if (this.#pair !== undefined) this.#lines.push(this.#pair.states());
     if (this.#replay !== undefined) this.#lines.push(this.#replay.states());
+    if (this.#one !== undefined) this.#lines.push(`${this.#one.role} ${this.#one.state}`);
     return this.#lines.join('\n');
   }
 
@@ -97,7 +98,8 @@ class Talk {
     if (verb === 'play') replay.play(Number(a));
     else if (verb === 'client') replay.client(a, b, Number(c));
     else if (verb === 'show') replay.lines.push(replay.counts());
-    else if (verb === 'partner-down' || verb === 'pause' || verb === 'shutdown' || verb === 'resume') replay.command(verb);
+    else if (verb === 'partner-down' || verb === 'pause' || verb === 'shutdown' || verb === 'resume')
+      replay.command(verb);
     else assert.equal(verb, 'isc', `unknown command ${verb}`);
     this.#lines.push(...replay.take());
   }

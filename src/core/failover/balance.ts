@@ -124,12 +124,19 @@ export function askWhenLow(ctx: Context, scopeIds: Iterable<Ip4>): void {
     takeWhenDry(ctx, scopeIds);
     return;
   }
-  if (!mayAsk(ctx) || ctx.now.monoMs < ctx.balance.poolreqAfterMs) return;
+  const { balance } = ctx;
+  const isForeign = ctx.config.profile !== 'twinlease';
+  const isEarly = ctx.now.monoMs < balance.poolreqAfterMs;
+  if (!mayAsk(ctx) || (isEarly && !isForeign)) return;
   for (const scopeId of scopeIds) {
     // While the leases of a new scope come over, all of its addresses are on their way and none can be given.
     if (!ctx.scopeIds.has(scopeId) || ctx.record.silentScopeIds.includes(scopeId) || !isLow(ctx, scopeId)) continue;
-    const isForeign = ctx.config.profile !== 'twinlease';
-    ctx.balance.poolreqAfterMs = ctx.now.monoMs + (isForeign ? POOLREQ_FOREIGN_EVERY_MS : POOLREQ_EVERY_MS);
+    if (isEarly) {
+      // Who has no address left allocates none, and would look again only at the next review, which is far.
+      balance.reviewAtMs = Math.min(balance.reviewAtMs, balance.poolreqAfterMs);
+      return;
+    }
+    balance.poolreqAfterMs = ctx.now.monoMs + (isForeign ? POOLREQ_FOREIGN_EVERY_MS : POOLREQ_EVERY_MS);
     send(ctx, { kind: 'poolreq' });
     return;
   }
@@ -162,6 +169,8 @@ function isLow(ctx: Context, scopeId: Ip4): boolean {
 function mayBalance(ctx: Context): boolean {
   if (ctx.mode !== 'running' || ctx.record.state !== 'normal' || !isCommunicating(ctx) || !ctx.isClockTrusted)
     return false;
+  // What this server forgot may still run on addresses that it takes for free; a conflict led it past RECOVER-WAIT.
+  if (ctx.now.wallAt < ctx.record.recoverWaitUntilAt) return false;
   // Specification 3.7, 3.8: with Windows only the primary moves addresses.
   return ctx.config.profile !== 'msft' || ctx.config.role === 'primary';
 }

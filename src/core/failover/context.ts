@@ -46,6 +46,8 @@ export interface Link {
   heard: { readonly state: ServerState; readonly sinceAt: EpochSec; readonly flags: number } | undefined;
   /** The partner asked for everything on this connection, and got it. */
   hasAllFromHere: boolean;
+  /** False when a primary that was declared as dhcpd says itself that it is not: it need not tell its state unasked. */
+  isDhcpd: boolean;
 }
 
 /** One address of a BNDUPD that has no answer yet. */
@@ -198,6 +200,7 @@ export function emptyLink(): Link {
     isSkewAlarmed: false,
     heard: undefined,
     hasAllFromHere: false,
+    isDhcpd: true,
   };
 }
 

@@ -195,6 +195,8 @@ export interface AnswerAsk {
   readonly scopeId: Ip4;
   /** RFC 3074 bucket of the client, 0..255. */
   readonly bucket: number;
+  /** The bucket of the hardware address alone, where it is known: what counts with Windows. */
+  readonly hardwareBucket?: number;
   readonly secs: number;
   readonly unansweredMs: number;
 }
@@ -217,6 +219,15 @@ export interface EndpointStatus {
   readonly autoPartnerDownAt: EpochSec;
   readonly silentScopeIds: readonly Ip4[];
   readonly lastReject: { readonly address: Ip4; readonly reason: RejectReason; readonly at: EpochSec } | undefined;
+  /** From when the partner's available addresses are used; absent while that is not foreseeable. */
+  readonly partnersUsableAt?: EpochSec | undefined;
+  /** S and the MCLT that waits from now on would have (specification 1.11, 6.5). */
+  readonly allowanceSec?: Sec;
+  readonly waitMcltSec?: Sec;
+  /** What is asked for from the partner and not all here yet. */
+  readonly fetching?: 'everything' | 'changes' | 'scopes' | undefined;
+  /** The partner has asked for leases and has not got all of them. */
+  readonly isAnswering?: boolean;
 }
 
 /** The endpoint itself, as the pipeline holds it. Made by `makeEndpoint` in `endpoint.ts`. */

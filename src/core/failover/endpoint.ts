@@ -8,6 +8,7 @@ import { type EpochSec, type Ip4, type MonoMs, NEVER_AT, type Now, type Sec } fr
 import type { BindingTable } from '../bindings/binding.ts';
 import { askWhenLow, review } from './balance.ts';
 import {
+  allowanceSec,
   bucketsOf,
   type Context,
   emptyLink,
@@ -22,6 +23,7 @@ import {
   send,
   stateOf,
   touchRecord,
+  waitMcltSec,
 } from './context.ts';
 import type {
   CommandResult,
@@ -111,7 +113,7 @@ export function makeEndpoint(
       ctx.isClockTrusted = isTrusted;
     },
     record: () => ({ ...ctx.record }),
-    status: (now) => status(ctx, now),
+    status: (now) => ({ ...status(ctx, now), partnersUsableAt: rights.partnersUsableAt(now) }),
     get state() {
       return stateOf(ctx);
     },
@@ -435,5 +437,15 @@ function status(ctx: Context, now: Now): EndpointStatus {
       : NEVER_AT,
     silentScopeIds: record.silentScopeIds,
     lastReject: ctx.lastReject,
+    allowanceSec: allowanceSec(ctx),
+    waitMcltSec: waitMcltSec(ctx, record.partnerDownAt === NEVER_AT ? now.wallAt : record.partnerDownAt),
+    fetching: fetching(ctx),
+    isAnswering: ctx.outbox.job !== undefined,
   };
+}
+
+function fetching(ctx: Context): EndpointStatus['fetching'] {
+  if (ctx.asked === undefined) return undefined;
+  if (ctx.asked.why === 'scopes') return 'scopes';
+  return ctx.record.wantsAll ? 'everything' : 'changes';
 }

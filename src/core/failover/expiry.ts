@@ -59,7 +59,8 @@ export function expiryDeadlineMs(ctx: Context): number {
 /** With contact, the other clock may be behind, and the primary speaks first. */
 function graceSec(ctx: Context): number {
   if (ctx.record.state !== 'normal') return EXPIRE_GRACE_SEC;
-  const delay = ctx.config.role === 'secondary' ? SECONDARY_EXPIRE_DELAY_SEC : 0;
+  // An end is told a second after the partner can accept it: by equal clocks it would be refused once in the second before.
+  const delay = 1 + (ctx.config.role === 'secondary' ? SECONDARY_EXPIRE_DELAY_SEC : 0);
   return EXPIRE_GRACE_SEC + Math.min(ctx.measuredSkewSec, ctx.limits.skewRefuseSec) + delay;
 }
 
@@ -109,6 +110,9 @@ export function onPartnerLostStore(ctx: Context): void {
       else binding.state = 'active';
       binding.dirty = true;
       put(ctx, binding);
+      // An answer to the end that is still under way is no answer to this.
+      const item = ctx.outbox.byAddress.get(binding.address);
+      if (item !== undefined) item.hasChanged = true;
     });
   }
 }
@@ -197,5 +201,7 @@ function free(ctx: Context, binding: Binding): void {
   binding.stateSinceAt = ctx.now.wallAt;
   binding.dirty = true;
   put(ctx, binding);
-  if (isCommunicating(ctx)) queue(ctx, binding.address);
+  const item = ctx.outbox.byAddress.get(binding.address);
+  if (item !== undefined) item.hasChanged = true;
+  else if (isCommunicating(ctx)) queue(ctx, binding.address);
 }

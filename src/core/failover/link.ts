@@ -26,6 +26,8 @@ import { skewBetween } from './times.ts';
 import { oldestFlightMs } from './updates.ts';
 
 const PROTOCOL_VERSION = 1;
+/** Specification 1.14: what dhcpd calls itself begins so. */
+const DHCPD_VENDOR_CLASS = 'isc-';
 
 /** Specification 1.1: the primary dials; toward dhcpd and by the draft both do. */
 function dials(ctx: Context): boolean {
@@ -64,6 +66,7 @@ export function onConnected(ctx: Context, dialled: boolean): void {
   link.lastReceivedMs = ctx.now.monoMs;
   link.heard = undefined;
   link.hasAllFromHere = false;
+  link.isDhcpd = true;
   link.isSkewAlarmed = false;
   // A server of another make reads a changed configuration only when it starts: what it refused may be accepted now.
   if (ctx.config.profile !== 'twinlease') ctx.outbox.shelved.clear();
@@ -74,6 +77,8 @@ export function onConnected(ctx: Context, dialled: boolean): void {
 export function mayReplaceLink(ctx: Context, nowMs: number): boolean {
   const { phase, phaseSinceMs, lastReceivedMs } = ctx.link;
   if (phase === 'down' || phase === 'dialling') return true;
+  // Specification 2.4: dhcpd has one connection at a time, and calls only when it has none.
+  if (ctx.config.profile === 'isc') return nowMs >= phaseSinceMs + ctx.limits.redialMs;
   // The partner says CONTACT at a third of our receive timer; one and a half of that is late.
   return nowMs >= Math.max(phaseSinceMs, lastReceivedMs) + ctx.limits.receiveTimerSec * 500;
 }
@@ -162,6 +167,7 @@ export function onConnect(ctx: Context, message: Incoming<'connect'>): void {
     return;
   }
   const { config } = ctx;
+  ctx.link.isDhcpd = message.vendorClass?.startsWith(DHCPD_VENDOR_CLASS) ?? true;
   adoptMclt(ctx, message.mcltSec);
   // Specification 3.1: Windows does not use what it hears of them, so it must be configured equal on both.
   ctx.buckets = config.profile === 'msft' ? bucketsOf(config) : (message.hashBuckets ?? bucketsOf(config));

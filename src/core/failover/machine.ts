@@ -21,9 +21,9 @@ import {
   waitMcltSec,
 } from './context.ts';
 import type { CommandResult } from './endpoint-types.ts';
+import { type IscReaction, iscReaction } from './isc-rules.ts';
 import { POOLREQ_FOREIGN_EVERY_MS, SCOPES_PER_MESSAGE_MAX } from './limits.ts';
 import { askForSilentScopes, askForUpdates } from './recovery.ts';
-import { type IscReaction, iscReaction } from './isc-rules.ts';
 import {
   AFTER_CONTACT_LOST,
   CONFLICT,
@@ -82,6 +82,8 @@ function isAnnouncementHeld(ctx: Context): boolean {
   // Specification 3.7: Windows knows neither, and has a closed connection to go by.
   if (profile === 'msft') return isPassing;
   if (profile !== 'isc') return false;
+  // Two that both waited would wait for ever: the secondary speaks first where the primary is another program (of our own kind, say).
+  if (ctx.link.heard === undefined && !ctx.link.isDhcpd) return false;
   // PAUSED makes a dhcpd in CONFLICT-DONE exit, and SHUTDOWN would stop it for good.
   return ctx.link.heard === undefined || (isPassing && ctx.link.heard.state === 'conflict-done');
 }

@@ -3,6 +3,7 @@
  * part 3). Read only: nothing here changes the endpoint.
  */
 import { isSet } from '../../wire/failover/hash-buckets.ts';
+import { WINDOWS_HASHES_HARDWARE } from '../../wire/failover/unverified.ts';
 import type { EpochSec, Ip4, Now, Sec } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
 import {
@@ -69,7 +70,9 @@ function answers(ctx: Context, ask: AnswerAsk): { readonly yes: boolean; readonl
   const state = stateOf(ctx);
   if (state !== 'normal' || !isCommunicating(ctx)) return { yes: true, why: `no balancing in ${state}` };
   const isHot = ctx.config.mode === 'HotStandby';
-  const isOurs = isSet(ctx.buckets, ask.bucket & 0xff) === (ctx.config.role === 'primary');
+  const isByHardware = ctx.config.profile === 'msft' && WINDOWS_HASHES_HARDWARE;
+  const bucket = isByHardware ? (ask.hardwareBucket ?? ask.bucket) : ask.bucket;
+  const isOurs = isSet(ctx.buckets, bucket & 0xff) === (ctx.config.role === 'primary');
   if (isOurs) return { yes: true, why: isHot ? 'this server is the active one' : 'the hash is ours' };
   if (ctx.unservedThere.has(ask.scopeId)) return { yes: true, why: 'the partner does not serve this scope now' };
   if (ask.secs > ctx.config.loadBalanceMaxSec) return { yes: true, why: `the client has waited ${ask.secs} s` };

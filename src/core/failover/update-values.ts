@@ -107,7 +107,16 @@ function updateForIsc(binding: Binding, telling: Telling): BindingUpdate {
     case 'released':
     case 'reset': {
       const lastTransactionAt = known(binding.lastTransactionAt);
-      const lease = { address, state, stateSinceAt, ipFlags, clientId, hardware, lastTransactionAt, ...timesOf(binding) };
+      const lease = {
+        address,
+        state,
+        stateSinceAt,
+        ipFlags,
+        clientId,
+        hardware,
+        lastTransactionAt,
+        ...timesOf(binding),
+      };
       // dhcpd as primary refuses RESET of a lease that it has (2.7, 2.10); a release, whose moment is the end told, it takes.
       const isRefused = state === 'reset' && telling.isSecondary === true && hardware !== undefined;
       return isRefused ? { ...lease, state: 'released', leaseEndAt: binding.stateSinceAt } : lease;
@@ -140,7 +149,9 @@ function availableForIsc(binding: Binding, state: 'free' | 'backup', telling: Te
 /** By the table of specification 3.5: ownership moves without anything of a client, the rest with what Windows wants. */
 function updateForWindows(binding: Binding, telling: Telling): BindingUpdate {
   const { address, state } = binding;
-  const vendorUse = new Map(windowsVendorUse(telling.windows?.mask ?? NO_ADDRESS, telling.windows?.server ?? NO_ADDRESS));
+  const vendorUse = new Map(
+    windowsVendorUse(telling.windows?.mask ?? NO_ADDRESS, telling.windows?.server ?? NO_ADDRESS),
+  );
   if (state === 'free' || state === 'backup') {
     const move = telling.isTake === true ? 'reconcile' : telling.isResent === true ? 'resent' : undefined;
     return { address, state: telling.isTake === true ? 'free' : state, vendorUse, move };

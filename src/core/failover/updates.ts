@@ -91,7 +91,10 @@ function maySendLazily(ctx: Context): boolean {
   const { state, partnerState } = ctx.record;
   if (state === 'normal') return true;
   const { profile } = ctx.config;
-  if ((profile !== 'twinlease' && profile !== 'isc') || (partnerState !== 'recover-wait' && partnerState !== 'recover-done'))
+  if (
+    (profile !== 'twinlease' && profile !== 'isc') ||
+    (partnerState !== 'recover-wait' && partnerState !== 'recover-done')
+  )
     return false;
   return state === 'partner-down' || state === 'communications-interrupted';
 }
@@ -139,7 +142,8 @@ function tellingOf(ctx: Context, binding: Binding, waiting: Waiting): Telling {
     isSecondary: role === 'secondary',
     isSharedReserved: profile === 'draft' && role === 'primary' && isReserved(ctx, binding.address),
     withoutReserved: ctx.outbox.unreserved.has(binding.address),
-    windows: profile === 'msft' ? { mask: maskOfScope(ctx, binding.address), server: localAddress ?? (0 as Ip4) } : undefined,
+    windows:
+      profile === 'msft' ? { mask: maskOfScope(ctx, binding.address), server: localAddress ?? (0 as Ip4) } : undefined,
   };
 }
 

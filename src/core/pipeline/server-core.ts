@@ -33,10 +33,17 @@ import type {
 } from '../failover/endpoint-types.ts';
 import { initialRecord } from '../failover/initial-record.ts';
 import { endDeclines } from '../serving/decline.ts';
-import type { ImportVerdict, LeaseToImport } from '../serving/import-lease.ts';
 import { leavingRights } from '../serving/leaving-rights.ts';
 import { makeServing } from '../serving/serving.ts';
-import type { Decision, Ingress, ReplyPlan, Serving, ServingIdentity } from '../serving/serving-types.ts';
+import type {
+  Decision,
+  ImportVerdict,
+  Ingress,
+  LeaseToImport,
+  ReplyPlan,
+  Serving,
+  ServingIdentity,
+} from '../serving/serving-types.ts';
 import { STANDALONE_RIGHTS } from '../serving/standalone-rights.ts';
 import { tombstoneRights } from '../serving/tombstone-rights.ts';
 import { enteringSpans } from './pool-changes.ts';
@@ -80,6 +87,10 @@ export const NOTHING_ENTERS: Entering = { given: [], forgotten: [], newRelations
 const EXPIRE_BATCH = 512;
 /** Bindings looked at in one timer call for addresses whose time aside is over. */
 const DECLINE_SWEEP = 256;
+/** How far the clock of a server that granted a lease may have been behind ours: specification 1.11, S. */
+const PARTNERS_LEASE_GRACE_SEC = 5;
+/** Between two sweeps over the declined addresses; they are set aside for minutes at least, and each look is a copy. */
+const DECLINE_SWEEP_EVERY_MS = 10_000;
 /** How often leases and offers are looked at when something is due, ms. */
 const HOUSEKEEPING_MS = 500;
 
@@ -106,6 +117,7 @@ export class ServerCore {
   #housekeepingAt = 0;
   /** Where the sweep over declined addresses goes on. */
   #declineSweep: { readonly scopeId: Ip4; readonly from: Ip4 } | undefined;
+  #declineSweepAt = 0;
   #clockTrusted = true;
 
   /** Pools must be those of `config` and the table replayed; `records` are the relationships' as replayed. */
@@ -336,6 +348,8 @@ export class ServerCore {
       if (scopeId === undefined) continue;
       const binding = this.bindings.find(address);
       if (binding === undefined) continue;
+      // It was granted by the partner of a relationship that is no more, by another clock.
+      if (!binding.grantedHere && now.wallAt < binding.leaseEndAt + PARTNERS_LEASE_GRACE_SEC) continue;
       this.bindings.change(freed(binding, binding.leaseEndAt, this.rightsOf(scopeId).own));
       this.#saveBinding(address);
     }
@@ -346,6 +360,10 @@ export class ServerCore {
    * anything now: while it recovers, the partner may have given the address on already.
    */
   #endDeclines(now: Now): void {
+    if (this.#declineSweep === undefined) {
+      if (now.monoMs < this.#declineSweepAt) return;
+      this.#declineSweepAt = now.monoMs + DECLINE_SWEEP_EVERY_MS;
+    }
     const scopeIds = this.bindings
       .pools()
       .map((pool) => pool.scopeId)

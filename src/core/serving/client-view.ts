@@ -28,6 +28,8 @@ export interface ClientView {
   /** What the hash of load balancing is made of (RFC 3074). */
   readonly bucketKey: Uint8Array;
   readonly bucket: number;
+  /** The same of the hardware address, whatever identifier the client sends: what Windows is thought to go by. */
+  readonly hardwareBucket: number;
   readonly requestedAddress: Ip4 | undefined;
   readonly serverId: Ip4 | undefined;
   readonly leaseSec: number | undefined;
@@ -86,6 +88,7 @@ export function viewOf(packet: DhcpPacket): Viewed {
       key: clientId !== undefined ? `i${toHex(clientId)}` : `h${toHex(hardware ?? key)}`,
       bucketKey: key,
       bucket: bucketOf(key),
+      hardwareBucket: packet.chaddr.length === 0 ? bucketOf(key) : bucketOf(packet.chaddr),
       requestedAddress: addressIn(packet.options.get(OPTION.requestedAddress)),
       serverId: addressIn(packet.options.get(OPTION.serverId)),
       leaseSec: uint32In(packet.options.get(OPTION.leaseTime)),

@@ -74,7 +74,9 @@ export function answeringScopes(asking: Asking, link: Link, kind: 'dhcp' | 'boot
       continue;
     }
     unansweredMs ??= parts.unanswered.asked(now.monoMs, view.bucketKey);
-    const turn = rights.answers(now, { scopeId: scope.id, bucket: view.bucket, secs: packet.secs, unansweredMs });
+    const { bucket, hardwareBucket } = view;
+    const ask = { scopeId: scope.id, bucket, hardwareBucket, secs: packet.secs, unansweredMs };
+    const turn = rights.answers(now, ask);
     note(asking, `${scope.idText}: ${turn.why}`);
     if (turn.yes) scopes.push(scope);
     else {

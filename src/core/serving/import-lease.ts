@@ -3,16 +3,7 @@
  * as it is; what is judged is whether the address may be this client's here: by the configuration, by what the table knows, and
  * by the rights of the relationship (failover specification 5.1, 5.5). A living binding of another client is never touched.
  */
-import {
-  addSec,
-  type EpochSec,
-  INFINITE_AT,
-  INFINITE_SEC,
-  type Ip4,
-  NEVER_AT,
-  type Now,
-  type Sec,
-} from '../../wire/units.ts';
+import { type EpochSec, INFINITE_AT, INFINITE_SEC, NEVER_AT, type Now, type Sec } from '../../wire/units.ts';
 import { type Binding, emptyBinding } from '../bindings/binding.ts';
 import type { Rights } from '../failover/endpoint-types.ts';
 import { mayGive } from './address-standing.ts';
@@ -21,43 +12,7 @@ import { abandoned } from './decline.ts';
 import { IP_FLAG_RESERVED } from './option-codes.ts';
 import { isHolder, isReservedFor, type ReservedAddress } from './reservations.ts';
 import { isExcluded, isInRange, type ScopeView } from './scope-index.ts';
-
-export interface LeaseToImport {
-  readonly address: Ip4;
-  readonly state: 'active' | 'declined';
-  /** At least one of the two for an active lease. */
-  readonly clientId: Uint8Array | undefined;
-  readonly hardware: Uint8Array | undefined;
-  readonly hostName: Uint8Array | undefined;
-  /** When the client last spoke to the other server; 0 where that is not known. */
-  readonly startAt: EpochSec;
-  readonly endAt: EpochSec;
-}
-
-export type ImportRefusal =
-  | 'unknown-scope'
-  | 'outside-pool'
-  | 'excluded'
-  /** For another client than this one. */
-  | 'reserved'
-  /** By another client, now. */
-  | 'held'
-  | 'over'
-  /** This server has dealt with the same client about the address since, and that is over too. */
-  | 'newer'
-  /** Another client declined it here. */
-  | 'set-aside'
-  /** The partner's to give: the import belongs there. */
-  | 'partners'
-  /** An older lease of the address is over, and the partner has not agreed yet. */
-  | 'unsettled'
-  | 'not-serving';
-
-export type ImportVerdict =
-  /** `isPartnerUntold`: until the partner hears of the lease, only MCLT protects it there (failover specification 7, I5). */
-  | { readonly kind: 'made'; readonly isPartnerUntold: boolean }
-  | { readonly kind: 'present' }
-  | { readonly kind: 'refused'; readonly why: ImportRefusal };
+import type { ImportRefusal, ImportVerdict, LeaseToImport } from './serving-types.ts';
 
 /** Where and under which rule one lease is being taken over. */
 interface Importing {
@@ -118,10 +73,14 @@ function leased(importing: Importing, lease: LeaseToImport): After {
 function setAside({ now, rights, reserved, binding, parts }: Importing, lease: LeaseToImport): After {
   if (binding.state === 'active') return refused('held');
   if (binding.state === 'abandoned') return PRESENT;
-  const sinceAt = saidAt(lease, now);
-  if (addSec(sinceAt, parts.settings.declineHoldSec) <= now.wallAt) return refused('over');
+  const holdSec = parts.settings.declineHoldSec;
+  // Whoever had the address here after it was declined there found nothing wrong with it, or its time aside is over.
+  if (lease.startAt !== NEVER_AT && binding.stateSinceAt > lease.startAt) return refused('newer');
   if (!mayGive(rights, now, binding, { isReserved: reserved !== undefined, isForEver: false })) return whyNot(binding);
-  return { kind: 'binding', binding: { ...abandoned(binding, now, rights), stateSinceAt: sinceAt } };
+  return {
+    kind: 'binding',
+    binding: { ...abandoned(binding, now, rights), stateSinceAt: asideSinceAt(lease, now, holdSec) },
+  };
 }
 
 /** The lease upon `base`: the client's own binding, or an empty one for a client that is new here. */
@@ -150,6 +109,12 @@ function renewed({ now, rights, reserved, binding, scope }: Importing, lease: Le
 
 function ownerOf(binding: Binding): 'free' | 'backup' {
   return binding.state === 'free' || binding.state === 'backup' ? binding.state : binding.ownedAs;
+}
+
+/** Such that the time aside ends when it would have ended there, but is never longer than one that begins now. */
+function asideSinceAt(lease: LeaseToImport, now: Now, holdSec: number): EpochSec {
+  const since = Math.max(lease.startAt, lease.endAt - holdSec);
+  return lease.endAt === INFINITE_AT ? now.wallAt : (Math.min(since, now.wallAt) as EpochSec);
 }
 
 /** A clock there that was ahead of ours must not make the lease newer than anything that happens here next. */

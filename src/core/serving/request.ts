@@ -105,6 +105,7 @@ function decideKnown(asking: Asking, form: Form, address: Ip4): Decision {
     const turn = rights.answers(now, {
       scopeId: scope.id,
       bucket: view.bucket,
+      hardwareBucket: view.hardwareBucket,
       secs: asking.packet.secs,
       unansweredMs,
     });

@@ -3,9 +3,8 @@
  * of the decision, and is what `twinlease why` shows.
  */
 import type { DhcpPacket, MessageType } from '../../wire/dhcp/packet.ts';
-import type { Ip4 } from '../../wire/units.ts';
+import type { EpochSec, Ip4 } from '../../wire/units.ts';
 import type { Binding } from '../bindings/binding.ts';
-import type { ImportVerdict, LeaseToImport } from './import-lease.ts';
 
 /** Where a packet came from. Owned by the caller; read before the call returns. */
 export interface Ingress {
@@ -80,6 +79,44 @@ export type DropCode =
   | 'not-allowed'
   | 'overloaded'
   | 'quarantined';
+
+/** A lease that another server gave; see `import-lease.ts`. */
+export interface LeaseToImport {
+  readonly address: Ip4;
+  readonly state: 'active' | 'declined';
+  /** At least one of the two for an active lease. */
+  readonly clientId: Uint8Array | undefined;
+  readonly hardware: Uint8Array | undefined;
+  readonly hostName: Uint8Array | undefined;
+  /** When the client last spoke to the other server; 0 where that is not known. */
+  readonly startAt: EpochSec;
+  readonly endAt: EpochSec;
+}
+
+export type ImportRefusal =
+  | 'unknown-scope'
+  | 'outside-pool'
+  | 'excluded'
+  /** For another client than this one. */
+  | 'reserved'
+  /** By another client, now. */
+  | 'held'
+  | 'over'
+  /** This server has dealt with the address since, and that is over too. */
+  | 'newer'
+  /** Another client declined it here. */
+  | 'set-aside'
+  /** The partner's to give: the import belongs there. */
+  | 'partners'
+  /** An older lease of the address is over, and the partner has not agreed yet. */
+  | 'unsettled'
+  | 'not-serving';
+
+export type ImportVerdict =
+  /** `isPartnerUntold`: until the partner hears of the lease, only MCLT protects it there (failover specification 7, I5). */
+  | { readonly kind: 'made'; readonly isPartnerUntold: boolean }
+  | { readonly kind: 'present' }
+  | { readonly kind: 'refused'; readonly why: ImportRefusal };
 
 /** The serving core as the pipeline sees it; made by `makeServing` in `serving.ts`. */
 export interface Serving {

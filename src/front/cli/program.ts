@@ -47,10 +47,32 @@ export interface RestoreOptions {
   readonly json: boolean;
 }
 
+/** What `sim` was asked for. */
+export interface SimCommandOptions {
+  readonly seed: number;
+  readonly minutes: number;
+  /** At most. */
+  readonly clients: number;
+  /** Longest time, in seconds of the simulated world, in which the last leases may end. */
+  readonly drain: number;
+  /** A situation by its name, in place of chance. */
+  readonly scenario?: string;
+  readonly mode: 'LoadBalance' | 'HotStandby';
+  /** The server that it happens to. */
+  readonly side: 'a' | 'b';
+  /** A kept story, in place of both. */
+  readonly file?: string;
+  readonly story: boolean;
+  /** True, or the file that the short story is written to. */
+  readonly shrink?: boolean | string;
+  readonly json: boolean;
+}
+
 /** The commands that are no clients of a running server. */
 export interface CliHandlers {
   serve(options: ServeOptions): Promise<void>;
   restore(options: RestoreOptions): Promise<void>;
+  sim(options: SimCommandOptions): Promise<void>;
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
@@ -77,6 +99,7 @@ export function buildProgram(
     .addHelpText('after', '\n`twinlease help exit-codes` lists the exit codes.');
   addServe(program, handlers);
   addRestore(program, handlers, world);
+  addSim(program, handlers);
   addOperationCommands(program, operations, world);
   addImport(program, world);
   addCall(program, operations, world);
@@ -129,6 +152,35 @@ function addRestore(program: Command, handlers: CliHandlers, world: CliWorld): v
     .action(async (backup: string, options: Omit<RestoreOptions, 'backup'>) => {
       await handlers.restore({ ...options, backup });
     });
+}
+
+function addSim(program: Command, handlers: CliHandlers): void {
+  program
+    .command('sim')
+    .description('Runs the failover engine in a simulated world, and tells what happens.')
+    .option('--seed <number>', 'decides everything', readCount, 1)
+    .option('--minutes <number>', 'how long chance may do its worst', readCount, 60)
+    .option('--clients <number>', 'how many clients there may be', readCount, 60)
+    .option('--drain <seconds>', 'longest time for the last leases to end', readCount, 14_400)
+    .option('--scenario <name>', 'a named situation, in place of chance')
+    .addOption(new Option('--mode <mode>', 'of the situation').choices(['LoadBalance', 'HotStandby']).default('LoadBalance'))
+    .addOption(new Option('--side <server>', 'the server that it happens to').choices(['a', 'b']).default('a'))
+    .option('--file <file>', 'a kept story, in place of both')
+    .option('--story', 'tell the whole run', false)
+    .option('--shrink [file]', 'make a failing run as short as it goes, and keep it')
+    .option('--json', 'print JSON', false)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  twinlease sim --seed 7 --minutes 15 --story\n  twinlease sim --scenario "store lost while NORMAL" --story\n',
+    )
+    .action(async (options: SimCommandOptions) => {
+      await handlers.sim(options);
+    });
+}
+
+function readCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('A whole number is wanted.');
+  return Number(text);
 }
 
 function readPort(text: string): number {

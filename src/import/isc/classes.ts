@@ -5,7 +5,7 @@
 import type { OptionValue } from '../../core/config/model.ts';
 import { optionsOf, settle } from './effective.ts';
 import { conditionalValues, type Emission, noteUsed, settingsOf, withoutRepeats } from './emit.ts';
-import { chainOf, type ClassDeclaration, type Declared, type Level } from './model.ts';
+import { type ClassDeclaration, chainOf, type Declared, type Level } from './model.ts';
 import type { Report } from './report.ts';
 import type { ScopeDraft } from './scopes.ts';
 
@@ -74,12 +74,20 @@ function noteParameters({ level }: ClassDeclaration, report: Report): void {
   }
 }
 
-function noteClass({ statement, test, name, matched, level }: ClassDeclaration, declared: Declared, report: Report): void {
+function noteClass(
+  { statement, test, name, matched, level }: ClassDeclaration,
+  declared: Declared,
+  report: Report,
+): void {
   if (test === undefined) {
     const hasSubclasses = matched !== undefined && declared.classes.some((one) => one.level.parent === level);
-    if (hasSubclasses) return report.carried(statement, 'its subclasses are carried over');
+    if (hasSubclasses) {
+      report.carried(statement, 'its subclasses are carried over');
+      return;
+    }
     const advice = 'Set the values by vendor class or user class: `twinlease option set --vendor-class`.';
-    return report.wholeNotCarried(statement, 'its clients cannot be told apart here', advice);
+    report.wholeNotCarried(statement, 'its clients cannot be told apart here', advice);
+    return;
   }
   const { vendorClass, userClass, difference } = test;
   const whose = vendorClass === undefined ? `user class "${userClass}"` : `vendor class "${vendorClass}"`;

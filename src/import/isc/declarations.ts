@@ -74,39 +74,51 @@ class Declarer {
   #one(statement: Statement, place: Place): void {
     switch (wordAt(statement, 0)) {
       case 'include':
-        return this.#include(statement);
+        this.#include(statement);
+        return;
       case 'option':
       case 'supersede':
       case 'default':
       case 'append':
       case 'prepend':
-        return this.#option(statement, place);
+        this.#option(statement, place);
+        return;
       case 'shared-network':
-        return this.#sharedNetwork(statement, place);
+        this.#sharedNetwork(statement, place);
+        return;
       case 'subnet':
-        return this.#subnet(statement, place);
+        this.#subnet(statement, place);
+        return;
       case 'group':
-        return this.#block(statement, { ...place, level: newLevel('group', place.level, statement) }, 'a group of settings');
+        this.#block(statement, { ...place, level: newLevel('group', place.level, statement) }, 'a group of settings');
+        return;
       case 'pool':
-        return this.#pool(statement, place);
+        this.#pool(statement, place);
+        return;
       case 'range':
-        return this.#range(statement, place);
+        this.#range(statement, place);
+        return;
       case 'host':
-        return this.#host(statement, place);
+        this.#host(statement, place);
+        return;
       case 'class':
       case 'subclass':
-        return this.#class(statement, place);
+        this.#class(statement, place);
+        return;
       case 'failover':
-        return this.#failover(statement, place);
+        this.#failover(statement, place);
+        return;
       case 'allow':
       case 'deny':
       case 'ignore':
-        return this.#permit(statement, place);
+        this.#permit(statement, place);
+        return;
       case 'not':
       case 'authoritative':
-        return this.#authoritative(statement, place);
+        this.#authoritative(statement, place);
+        return;
       default:
-        return this.#other(statement, place);
+        this.#other(statement, place);
     }
   }
 
@@ -114,13 +126,16 @@ class Declarer {
     const file = nameAt(statement, 1) ?? '';
     switch (this.#includes.get(statement)) {
       case 'read':
-        return this.#report.carried(statement, `${file} was read`);
+        this.#report.carried(statement, `${file} was read`);
+        return;
       case 'too-deep':
-        return this.#report.notCarried(statement, 'files that include each other go too deep', 'Join some of them.');
+        this.#report.notCarried(statement, 'files that include each other go too deep', 'Join some of them.');
+        return;
       case 'too-many':
-        return this.#report.notCarried(statement, 'too many files are included', 'Join some of them.');
+        this.#report.notCarried(statement, 'too many files are included', 'Join some of them.');
+        return;
       default:
-        return this.#report.notCarried(
+        this.#report.notCarried(
           statement,
           `${file} cannot be read`,
           'Put the file where the configuration names it, and import again.',
@@ -132,7 +147,10 @@ class Declarer {
     // In a host this is how the client is known, not what it is sent.
     if (place.host !== undefined && isClientIdentifier(statement, 1)) {
       const octets = readData(statement.tokens.slice(2));
-      if (octets !== undefined) return this.#identify(place.host, 'client-id', octets, statement);
+      if (octets !== undefined) {
+        this.#identify(place.host, 'client-id', octets, statement);
+        return;
+      }
     }
     const setting = this.#options.read(statement);
     if (setting !== undefined) this.#set(place, setting);
@@ -165,7 +183,8 @@ class Declarer {
     const prefixLength = mask === undefined ? undefined : prefixLengthOf(ip4(mask));
     if (network === undefined || mask === undefined || prefixLength === undefined || ip4(network & mask) !== network) {
       const outcome = 'is not a network address with its mask';
-      return this.#report.wholeNotCarried(statement, outcome, 'Correct the file; dhcpd would not start with it either.');
+      this.#report.wholeNotCarried(statement, outcome, 'Correct the file; dhcpd would not start with it either.');
+      return;
     }
     const level = newLevel('subnet', place.level, statement);
     const span = { first: network, last: network + 2 ** (32 - prefixLength) - 1 };
@@ -178,7 +197,8 @@ class Declarer {
 
   #pool(statement: Statement, place: Place): void {
     if (place.level.kind === 'global' || place.level.kind === 'group' || place.level.kind === 'pool') {
-      return this.#report.wholeNotCarried(statement, 'a pool stands in a subnet or a shared network only');
+      this.#report.wholeNotCarried(statement, 'a pool stands in a subnet or a shared network only');
+      return;
     }
     const level = newLevel('pool', place.level, statement);
     const pool: Pool = { level, ranges: [], permits: [] };
@@ -191,7 +211,8 @@ class Declarer {
     const isBootp = words[0]?.text.toLowerCase() === 'dynamic-bootp';
     const [first, last = first] = words.slice(isBootp ? 1 : 0).map((token) => readIp4(token.text));
     if (place.pool === undefined || first === undefined || last === undefined) {
-      return this.#report.notCarried(statement, 'is no range of addresses of a network');
+      this.#report.notCarried(statement, 'is no range of addresses of a network');
+      return;
     }
     // dhcpd takes the two ends in any order.
     place.pool.ranges.push({ statement, isBootp, first: Math.min(first, last), last: Math.max(first, last) });
@@ -208,22 +229,33 @@ class Declarer {
   #hardware(host: Host, statement: Statement): void {
     const htype = HARDWARE_TYPES[wordAt(statement, 1)];
     const octets = readData(statement.tokens.slice(2));
-    if (htype === undefined || octets === undefined || octets.length > HARDWARE_OCTETS_MAX)
-      return this.#report.notCarried(statement, 'is no hardware address of a kind that is known here');
+    if (htype === undefined || octets === undefined || octets.length > HARDWARE_OCTETS_MAX) {
+      this.#report.notCarried(statement, 'is no hardware address of a kind that is known here');
+      return;
+    }
     host.hardware = { htype, octets, statement };
   }
 
-  #identify(host: Host, kind: 'client-id' | 'circuit-id' | 'remote-id', octets: Uint8Array, statement: Statement): void {
-    if (octets.length === 0 || octets.length > IDENTIFIER_OCTETS_MAX)
-      return this.#report.notCarried(statement, `the identifier does not have 1 to ${IDENTIFIER_OCTETS_MAX} octets`);
+  #identify(
+    host: Host,
+    kind: 'client-id' | 'circuit-id' | 'remote-id',
+    octets: Uint8Array,
+    statement: Statement,
+  ): void {
+    if (octets.length === 0 || octets.length > IDENTIFIER_OCTETS_MAX) {
+      this.#report.notCarried(statement, `the identifier does not have 1 to ${IDENTIFIER_OCTETS_MAX} octets`);
+      return;
+    }
     host.identifier = { kind, octets, statement };
   }
 
   #hostIdentifier(host: Host, statement: Statement): void {
     const kind = HOST_IDENTIFIERS[statement.tokens[2]?.text ?? ''];
     const octets = readData(statement.tokens.slice(3));
-    if (wordAt(statement, 1) === 'option' && kind !== undefined && octets !== undefined)
-      return this.#identify(host, kind, octets, statement);
+    if (wordAt(statement, 1) === 'option' && kind !== undefined && octets !== undefined) {
+      this.#identify(host, kind, octets, statement);
+      return;
+    }
     const advice = 'Reserve the address by hardware address, client identifier, circuit id or remote id.';
     this.#report.notCarried(statement, 'a client cannot be known by this here', advice);
   }
@@ -244,9 +276,13 @@ class Declarer {
   #class(statement: Statement, place: Place): void {
     const name = nameAt(statement, 1) ?? '';
     const isSub = wordAt(statement, 0) === 'subclass';
-    const over = isSub ? this.declared.classes.find((one) => one.name === name && one.level.parent?.kind !== 'class') : undefined;
-    if (isSub && over === undefined)
-      return this.#report.wholeNotCarried(statement, `there is no class "${name}" before it`);
+    const over = isSub
+      ? this.declared.classes.find((one) => one.name === name && one.level.parent?.kind !== 'class')
+      : undefined;
+    if (isSub && over === undefined) {
+      this.#report.wholeNotCarried(statement, `there is no class "${name}" before it`);
+      return;
+    }
     const level = newLevel('class', over?.level ?? place.level, statement, name);
     const found: ClassDeclaration = { level, statement, name, test: undefined, matched: undefined };
     if (over !== undefined) found.test = this.#subclassTest(statement, over);
@@ -265,7 +301,8 @@ class Declarer {
     else ofClass.matched = readMatched(statement.tokens.slice(1));
     if ((isIf ? ofClass.test : ofClass.matched) === undefined) {
       const advice = 'Set the values by vendor class (option 60) or user class (option 77).';
-      return this.#report.notCarried(statement, 'clients cannot be told apart by this here', advice);
+      this.#report.notCarried(statement, 'clients cannot be told apart by this here', advice);
+      return;
     }
     if (ofClass.test !== undefined && ofClass.test.difference !== null)
       this.#report.changed(statement, ofClass.test.difference);
@@ -292,16 +329,28 @@ class Declarer {
       place.pool.permits.push(statement);
       return;
     }
-    if (what === 'bootp') return this.#mapped(statement, place);
+    if (what === 'bootp') {
+      this.#mapped(statement, place);
+      return;
+    }
     reportParameter(this.#report, statement);
   }
 
   #authoritative(statement: Statement, place: Place): void {
     const isNot = wordAt(statement, 0) === 'not';
-    if (isNot && wordAt(statement, 1) !== 'authoritative')
-      return this.#report.notCarried(statement, 'is no statement that is known here');
+    if (isNot && wordAt(statement, 1) !== 'authoritative') {
+      this.#report.notCarried(statement, 'is no statement that is known here');
+      return;
+    }
     const text = String(!isNot);
-    this.#set(place, { kind: 'setting', statement, key: parameterKey('authoritative'), how: 'set', octets: NONE, text });
+    this.#set(place, {
+      kind: 'setting',
+      statement,
+      key: parameterKey('authoritative'),
+      how: 'set',
+      octets: NONE,
+      text,
+    });
   }
 
   #mapped(statement: Statement, place: Place): void {
@@ -312,11 +361,26 @@ class Declarer {
   #other(statement: Statement, place: Place): void {
     const word = wordAt(statement, 0);
     const { host, ofClass } = place;
-    if (host !== undefined && word === 'hardware') return this.#hardware(host, statement);
-    if (host !== undefined && word === 'fixed-address') return this.#fixedAddress(host, statement);
-    if (host !== undefined && word === 'host-identifier') return this.#hostIdentifier(host, statement);
-    if (ofClass !== undefined && word === 'match') return this.#match(ofClass, statement);
-    if (MAPPED_PARAMETERS.has(word) && statement.tokens.length >= 2) return this.#mapped(statement, place);
+    if (host !== undefined && word === 'hardware') {
+      this.#hardware(host, statement);
+      return;
+    }
+    if (host !== undefined && word === 'fixed-address') {
+      this.#fixedAddress(host, statement);
+      return;
+    }
+    if (host !== undefined && word === 'host-identifier') {
+      this.#hostIdentifier(host, statement);
+      return;
+    }
+    if (ofClass !== undefined && word === 'match') {
+      this.#match(ofClass, statement);
+      return;
+    }
+    if (MAPPED_PARAMETERS.has(word) && statement.tokens.length >= 2) {
+      this.#mapped(statement, place);
+      return;
+    }
     reportParameter(this.#report, statement);
   }
 
@@ -326,7 +390,8 @@ class Declarer {
       const skipped = CONDITION_STARTS.findIndex((words) => words.every((word, i) => wordAt(arm, i) === word));
       return readTest(arm.tokens.slice(CONDITION_STARTS[skipped]?.length ?? 1));
     });
-    const isElse = (arm: Statement | undefined): boolean => arm !== undefined && arm.tokens.length === 1 && wordAt(arm, 0) === 'else';
+    const isElse = (arm: Statement | undefined): boolean =>
+      arm !== undefined && arm.tokens.length === 1 && wordAt(arm, 0) === 'else';
     const last = arms.at(-1);
     const conditional = isElse(last) ? arms.slice(0, -1) : arms;
     if (place.ofClass !== undefined || conditional.length === 0 || conditional.some((_, i) => tests[i] === undefined)) {
@@ -357,7 +422,10 @@ class Declarer {
     for (const setting of this.#settingsOf(statement)) {
       this.#set(place, setting);
       if (branches.every((branch) => branch.settings.some((other) => other.key === setting.key))) continue;
-      this.#report.changed(setting.statement, 'clients that another arm is for, and that sets no such value, get it too');
+      this.#report.changed(
+        setting.statement,
+        'clients that another arm is for, and that sets no such value, get it too',
+      );
     }
   }
 
@@ -410,7 +478,12 @@ function isClientIdentifier(statement: Statement, index: number): boolean {
 const NONE = new Uint8Array(0);
 const CLIENT_IDENTIFIERS: ReadonlySet<string> = new Set(['dhcp-client-identifier', 'dhcp.dhcp-client-identifier']);
 const OPTION_WORDS: ReadonlySet<string> = new Set(['option', 'supersede', 'default', 'append', 'prepend']);
-const BRANCH_PARAMETERS: ReadonlySet<string> = new Set(['filename', 'next-server', 'server-name', 'vendor-option-space']);
+const BRANCH_PARAMETERS: ReadonlySet<string> = new Set([
+  'filename',
+  'next-server',
+  'server-name',
+  'vendor-option-space',
+]);
 const CONDITION_STARTS: readonly (readonly string[])[] = [['else', 'if'], ['if'], ['elsif']];
 const NO_CONDITION = 'the condition is neither on the vendor class nor on the user class';
 const CONDITION_ADVICE = 'Set the values by vendor class or user class: `twinlease option set --vendor-class`.';
@@ -423,4 +496,3 @@ const HOST_IDENTIFIERS: Readonly<Record<string, 'client-id' | 'circuit-id' | 're
   'agent.circuit-id': 'circuit-id',
   'agent.remote-id': 'remote-id',
 };
-

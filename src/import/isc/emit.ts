@@ -107,7 +107,7 @@ export function noteUsed(emission: Emission, settled: Settled, settings: Readonl
   for (const [code, value] of optionsOf(settled, emission.declared)) {
     for (const source of value.sources) {
       used.add(source);
-      if (settings.has(source) && !report.has(source.statement)) noteOption(emission, settled, code, source);
+      if (settings.has(source)) noteOption(emission, settled, code, source);
     }
   }
   for (const setting of settings) {
@@ -122,8 +122,10 @@ export function noteUsed(emission: Emission, settled: Settled, settings: Readonl
 
 function noteOption({ report, where }: Emission, settled: Settled, code: number, { statement, key }: Setting): void {
   if (key === '=filename') {
-    if (parameter(settled, 'next-server') !== undefined) report.carried(statement, `option 67 of ${where}, also put into the file field`);
-    else report.changed(statement, `option 67 of ${where}, also put into the file field; the boot server is this server`);
+    if (parameter(settled, 'next-server') !== undefined)
+      report.carried(statement, `option 67 of ${where}, also put into the file field`);
+    else
+      report.changed(statement, `option 67 of ${where}, also put into the file field; the boot server is this server`);
   } else if (key === '=next-server') {
     report.carried(statement, `option 66 of ${where}, also put into siaddr and sname`);
   } else if (key === '=server-name') {
@@ -137,7 +139,8 @@ function noteBoot({ report, where }: Emission, settled: Settled, settings: Reado
     const source = parameter(settled, name)?.sources.at(-1);
     if (source === undefined || !settings.has(source) || report.has(source.statement)) return;
     const same = settled.get(`dhcp:${code}`)?.octets;
-    if (same !== undefined && toHex(same) === toHex(source.octets)) report.carried(source.statement, `option ${code} of ${where}`);
+    if (same !== undefined && toHex(same) === toHex(source.octets))
+      report.carried(source.statement, `option ${code} of ${where}`);
     else
       report.notCarried(
         source.statement,

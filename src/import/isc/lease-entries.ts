@@ -109,6 +109,6 @@ const BLANK = /\s+/y;
 const MEANING: Readonly<Record<Inside, RegExp>> = {
   text: /["#{};]/g,
   string: /["\\]/g,
-  escape: /[^]/g,
+  escape: /[\s\S]/g,
   comment: /\n/g,
 };

@@ -101,9 +101,9 @@ function readString(text: string, start: number, line: number): StringRead {
       at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
       continue;
     }
-    const escape = readEscape(text, at);
-    out += escape.octet;
-    at = escape.next;
+    const escaped = readEscape(text, at);
+    out += escaped.octet;
+    at = escaped.next;
   }
   const end = at + 1;
   const token: Token = { kind: 'string', text: out, raw: text.slice(start, end), line, start, end };

@@ -1,7 +1,7 @@
 /** The `option` statements: spaces, definitions, values. */
 import { ok, type Read } from '../../wire/units.ts';
 import type { Declared, Setting } from './model.ts';
-import { definitionType, DHCP_SPACE, type KnownOption, type OptionSpace, readType } from './option-types.ts';
+import { DHCP_SPACE, definitionType, type KnownOption, type OptionSpace, readType } from './option-types.ts';
 import { constantData, numberIn, readOptionValue } from './option-values.ts';
 import type { Report } from './report.ts';
 import { isMark, nameAt, type Statement, wordAt } from './statements.ts';
@@ -55,7 +55,7 @@ export class OptionReader {
       kind: 'setting',
       statement,
       key: `${space}:${option.code}`,
-      how: isOption ? 'set' : HOW[tokens[0]?.text.toLowerCase() ?? ''] ?? 'set',
+      how: isOption ? 'set' : (HOW[tokens[0]?.text.toLowerCase() ?? ''] ?? 'set'),
       octets: value.value,
       text: '',
     };
@@ -84,15 +84,21 @@ export class OptionReader {
   #space(statement: Statement): void {
     const name = nameAt(statement, 2) ?? '';
     const width = (word: string): number | undefined => {
-      const at = statement.tokens.findIndex((token, i) => token.text === word && statement.tokens[i + 1]?.text === 'width');
+      const at = statement.tokens.findIndex(
+        (token, i) => token.text === word && statement.tokens[i + 1]?.text === 'width',
+      );
       return at < 0 ? 1 : numberIn(statement.tokens[at + 2]?.text ?? '');
     };
     const [codeBytes, lengthBytes] = [width('code'), width('length')];
     if (this.#spaces.has(name) || !isWidth(codeBytes) || !isWidth(lengthBytes)) {
-      return this.#report.notCarried(statement, 'is no space of options that can be made here');
+      this.#report.notCarried(statement, 'is no space of options that can be made here');
+      return;
     }
     this.#spaces.set(name, { name, codeBytes, lengthBytes, options: new Map() });
-    this.#report.changed(statement, 'there are no spaces; its values are sent as the octets of the option that holds them');
+    this.#report.changed(
+      statement,
+      'there are no spaces; its values are sent as the octets of the option that holds them',
+    );
   }
 
   #definition(statement: Statement): void {
@@ -104,13 +110,17 @@ export class OptionReader {
     const type = isMark(statement.tokens[4], '=') ? readType(statement.tokens.slice(5)) : undefined;
     const codeMax = spaceName === DHCP_SPACE ? CODE_MAX : 256 ** (space?.codeBytes ?? 1) - 1;
     if (space === undefined || code === undefined || code < 1 || code > codeMax || type === undefined) {
-      const what = space === undefined ? `there is no option space ${spaceName}` : 'is no definition that is known here';
-      return this.#report.notCarried(statement, what, 'Define the option here: `twinlease option-definition add`.');
+      const what =
+        space === undefined ? `there is no option space ${spaceName}` : 'is no definition that is known here';
+      this.#report.notCarried(statement, what, 'Define the option here: `twinlease option-definition add`.');
+      return;
     }
     space.options.set(inner.toLowerCase(), { code, type });
     this.#definitions.push({ name: inner, statement, space: spaceName });
-    if (spaceName !== DHCP_SPACE)
-      return this.#report.changed(statement, 'its values are sent as octets of the option that holds them');
+    if (spaceName !== DHCP_SPACE) {
+      this.#report.changed(statement, 'its values are sent as octets of the option that holds them');
+      return;
+    }
     const { difference } = definitionType(type);
     const outcome = `option ${code} is defined as ${inner}`;
     if (difference === null) this.#report.carried(statement, outcome);

@@ -3,8 +3,8 @@
  * record of fields, of which all or the last may repeat.
  */
 import type { OptionDefinition } from '../../core/config/model.ts';
-import { isMark } from './statements.ts';
 import type { Token } from './lexer.ts';
+import { isMark } from './statements.ts';
 
 export type FieldType =
   | 'ip'

@@ -84,8 +84,7 @@ export function latin1(text: string): number[] {
 
 function readAddress(token: Token, at: number): Field {
   const address = token.kind === 'word' ? readIp4(token.text) : undefined;
-  if (address === undefined)
-    return bad(`${token.raw} is no IPv4 address; names are not looked up in DNS here`, at);
+  if (address === undefined) return bad(`${token.raw} is no IPv4 address; names are not looked up in DNS here`, at);
   return took([address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255], at + 1);
 }
 
@@ -141,7 +140,8 @@ function readPairs(tokens: readonly Token[], at: number): Field {
   let next = at;
   for (;;) {
     const token = tokens[next];
-    if (token === undefined || !PAIR.test(token.raw)) return bad(`${token?.raw ?? 'nothing'} is no octet in hexadecimal`, next);
+    if (token === undefined || !PAIR.test(token.raw))
+      return bad(`${token?.raw ?? 'nothing'} is no octet in hexadecimal`, next);
     octets.push(Number.parseInt(token.raw, 16));
     next++;
     if (!isMark(tokens[next], ':')) return took(octets, next);
@@ -183,13 +183,20 @@ function readIp6(tokens: readonly Token[], at: number): Field {
   for (; next < tokens.length && (isMark(tokens[next], ':') || PAIRS6.test(tokens[next]?.raw ?? '')); next++)
     text += tokens[next]?.raw ?? '';
   const [head = '', tail] = text.split('::');
-  const groups = (part: string): number[] => part.split(':').filter(Boolean).map((group) => Number.parseInt(group, 16));
+  const groups = (part: string): number[] =>
+    part
+      .split(':')
+      .filter(Boolean)
+      .map((group) => Number.parseInt(group, 16));
   const [before, after] = [groups(head), groups(tail ?? '')];
   const missing = 8 - before.length - after.length;
   if (text.split('::').length > 2 || (tail === undefined ? missing !== 0 : missing < 1))
     return bad(`${text} is no IPv6 address`, at);
   const all = [...before, ...Array.from({ length: missing }, () => 0), ...after];
-  return took(all.flatMap((group) => [group >>> 8, group & 255]), next);
+  return took(
+    all.flatMap((group) => [group >>> 8, group & 255]),
+    next,
+  );
 }
 
 const PAIRS6 = /^[0-9a-fA-F]{1,4}$/;
@@ -210,7 +217,9 @@ export function constantData(tokens: readonly Token[]): Uint8Array | undefined {
   if (call?.name === 'encode-int') {
     const [value, width] = call.args.map((arg) => (arg.length === 1 ? numberIn(arg[0]?.text ?? '') : undefined));
     if (value === undefined || value < 0 || (width !== 8 && width !== 16 && width !== 32)) return undefined;
-    return Uint8Array.from(Array.from({ length: width / 8 }, (_, i) => Math.floor(value / 2 ** (width - 8 - 8 * i)) & 255));
+    return Uint8Array.from(
+      Array.from({ length: width / 8 }, (_, i) => Math.floor(value / 2 ** (width - 8 - 8 * i)) & 255),
+    );
   }
   return undefined;
 }

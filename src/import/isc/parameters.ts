@@ -39,7 +39,10 @@ const BY_SERVICE: Rule = { outcome: BY_FLAGS, advice: 'See `twinlease serve --he
 const OWN_STORE: Rule = { outcome: 'this server keeps its own state below its data directory' };
 const LOGS: Rule = { outcome: 'this server logs to its standard error, which the journal keeps' };
 const OMAPI: Rule = { outcome: 'there is no omapi; the REST door and the command line take its place' };
-const LDAP: Rule = { outcome: 'what stands in LDAP is not read', advice: 'Write it out as a file with dhcpd-ldap, and import that.' };
+const LDAP: Rule = {
+  outcome: 'what stands in LDAP is not read',
+  advice: 'Write it out as a file with dhcpd-ldap, and import that.',
+};
 const IPV6: Rule = { outcome: 'this server serves IPv4 only' };
 const PING: Rule = {
   same: false,
@@ -77,7 +80,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     advice: 'Exclude the addresses (`twinlease exclusion add`) where only known clients may have one.',
   },
   booting: { same: true, outcome: 'a client cannot be refused by itself', advice: 'Block it where it is plugged in.' },
-  duplicates: { same: true, outcome: 'a client is known by its identifier, or by its hardware address where it sends none' },
+  duplicates: {
+    same: true,
+    outcome: 'a client is known by its identifier, or by its hardware address where it sends none',
+  },
   declines: {
     same: true,
     outcome: 'an address that a client declines is always kept aside',
@@ -101,7 +107,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   'stash-agent-options': { same: true, outcome: 'what a relay said of a client is kept with its lease' },
   'get-lease-hostnames': { same: false, outcome: 'names of clients are not looked up in DNS' },
   'use-lease-addr-for-default-route': { same: false, outcome: 'the router is always the one that is configured' },
-  'min-secs': { same: '0', outcome: 'there is no wait by the secs field', advice: 'See the delay of a scope: `twinlease scope set --delay`.' },
+  'min-secs': {
+    same: '0',
+    outcome: 'there is no wait by the secs field',
+    advice: 'See the delay of a scope: `twinlease scope set --delay`.',
+  },
   'server-identifier': {
     outcome: 'the server identifier is the address of the interface that the client is reached by',
   },
@@ -109,7 +119,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   'echo-client-id': { same: true, outcome: 'the client identifier is always sent back (RFC 6842)' },
   'ignore-client-uids': { same: false, outcome: 'client identifiers are kept' },
   'check-secs-byte-order': { same: false, outcome: 'the secs field is read as the standard has it' },
-  'site-option-space': { outcome: 'the numbers from 224 on mean the same to everybody', advice: 'Set their values by vendor class.' },
+  'site-option-space': {
+    outcome: 'the numbers from 224 on mean the same to everybody',
+    advice: 'Set their values by vendor class.',
+  },
   'dhcp-cache-threshold': { isNear: true, outcome: 'every renewal is given the whole lease time' },
   'adaptive-lease-time-threshold': { outcome: 'lease times do not depend on how full a scope is' },
   'dynamic-bootp-lease-cutoff': { outcome: 'the address of a BOOTP client has no end' },
@@ -148,7 +161,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   'fixed-address6': IPV6,
   'fixed-prefix6': IPV6,
   interface: { outcome: 'the interfaces are told to `twinlease serve --interface`' },
-  dynamic: { outcome: 'the host was made through omapi', advice: 'Write it into the configuration, or reserve its address here.' },
+  dynamic: {
+    outcome: 'the host was made through omapi',
+    advice: 'Write it into the configuration, or reserve its address here.',
+  },
   deleted: { outcome: 'the host was removed through omapi' },
   zone: DNS,
   key: { outcome: 'keys serve omapi and DNS updates, which are not here' },
@@ -159,7 +175,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   execute: { outcome: 'no program is run for an event', advice: 'Follow the leases through the REST door.' },
   log: { outcome: 'what is logged cannot be configured' },
   on: { outcome: 'nothing is run for an event', advice: 'Follow the leases through the REST door.' },
-  switch: { outcome: `a choice by an expression ${NO_EQUIVALENT}`, advice: 'Set the values by vendor class or user class.' },
+  switch: {
+    outcome: `a choice by an expression ${NO_EQUIVALENT}`,
+    advice: 'Set the values by vendor class or user class.',
+  },
   add: { outcome: `adding a client to a class ${NO_EQUIVALENT}` },
   break: { outcome: `a step in a choice ${NO_EQUIVALENT}` },
   'parse-vendor-option': { outcome: `a look into option 43 of the client ${NO_EQUIVALENT}` },

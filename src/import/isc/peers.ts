@@ -136,34 +136,44 @@ function readPart(draft: Draft, statement: Statement, report: Report): void {
     case 'primary':
     case 'secondary':
       draft.role = word;
-      return report.carried(statement, `this server is the ${word}`);
+      report.carried(statement, `this server is the ${word}`);
+      return;
     case 'address':
-      return readAddress(draft, statement, isPeers, value, report);
+      readAddress(draft, statement, isPeers, value, report);
+      return;
     case 'port': {
       const port = numberIn(value);
-      if (port === undefined || port < 1 || port > 65_535) return report.notCarried(statement, 'is no port');
+      if (port === undefined || port < 1 || port > 65_535) {
+        report.notCarried(statement, 'is no port');
+        return;
+      }
       if (isPeers) draft.partnerPort = port;
       else draft.localPort = port;
       const outcome = isPeers ? 'port of the partner' : 'the partner calls this port: start with --partner-port';
-      return report.carried(statement, outcome);
+      report.carried(statement, outcome);
+      return;
     }
     case 'mclt':
-      return readSeconds(statement, value, report, 'longest lead over what the partner knows', (sec) => {
+      readSeconds(statement, value, report, 'longest lead over what the partner knows', (sec) => {
         draft.mcltSec = sec;
       });
+      return;
     case 'auto-partner-down':
-      return readSeconds(statement, value, report, 'automatic partner-down after this time', (sec) => {
+      readSeconds(statement, value, report, 'automatic partner-down after this time', (sec) => {
         draft.stateSwitchIntervalSec = sec === 0 ? null : sec;
       });
+      return;
     case 'load':
-      return readSeconds(statement, statement.tokens.at(-1)?.text ?? '', report, 'wait of the server', (sec) => {
+      readSeconds(statement, statement.tokens.at(-1)?.text ?? '', report, 'wait of the server', (sec) => {
         if (sec > 0) draft.loadBalanceMaxSec = Math.min(sec, 65_535);
       });
+      return;
     case 'split':
     case 'hba':
-      return readShare(draft, statement, word, value, report);
+      readShare(draft, statement, word, value, report);
+      return;
     default:
-      return report.wholeNotCarried(statement, OTHERS[word] ?? 'is no statement of a failover peer that is known here');
+      report.wholeNotCarried(statement, OTHERS[word] ?? 'is no statement of a failover peer that is known here');
   }
 }
 
@@ -178,8 +188,10 @@ const OTHERS: Readonly<Record<string, string>> = {
 
 function readAddress(draft: Draft, statement: Statement, isPeers: boolean, value: string, report: Report): void {
   const address = readIp4(value);
-  if (address === undefined)
-    return report.notCarried(statement, `${value}: names are not looked up in DNS`, 'Write the address, and import again.');
+  if (address === undefined) {
+    report.notCarried(statement, `${value}: names are not looked up in DNS`, 'Write the address, and import again.');
+    return;
+  }
   if (isPeers) draft.partnerAddress = formatIp4(ip4(address));
   else draft.localAddress = formatIp4(ip4(address));
   report.carried(statement, isPeers ? 'address of the partner' : 'address that the partner is called from');
@@ -193,7 +205,10 @@ function readSeconds(
   take: (sec: number) => void,
 ): void {
   const sec = numberIn(text);
-  if (sec === undefined || sec < 0 || sec > SECONDS_MAX) return report.notCarried(statement, 'is no number of seconds');
+  if (sec === undefined || sec < 0 || sec > SECONDS_MAX) {
+    report.notCarried(statement, 'is no number of seconds');
+    return;
+  }
   take(sec);
   report.carried(statement, `${outcome}: ${sec} s`);
 }
@@ -203,8 +218,10 @@ function readShare(draft: Draft, statement: Statement, word: string, value: stri
   const buckets = word === 'hba' ? readData(statement.tokens.slice(1)) : undefined;
   const count = word === 'split' ? numberIn(value) : buckets === undefined ? undefined : countSet(buckets);
   const isWhole = word === 'split' || buckets?.length === HASH_BUCKETS_BYTES;
-  if (count === undefined || count < 0 || count > BUCKET_COUNT || !isWhole)
-    return report.notCarried(statement, 'is no share of the 256 buckets of clients');
+  if (count === undefined || count < 0 || count > BUCKET_COUNT || !isWhole) {
+    report.notCarried(statement, 'is no share of the 256 buckets of clients');
+    return;
+  }
   draft.percentage = Math.round((count * 100) / BUCKET_COUNT);
   const ours = hashBucketsForPercent(draft.percentage);
   const isSame = buckets === undefined ? countSet(ours) === count : buckets.every((octet, i) => octet === ours[i]);

@@ -9,7 +9,7 @@ import { declare } from './declarations.ts';
 import { parameter, settle } from './effective.ts';
 import { emitOptions, withoutRepeats } from './emit.ts';
 import { chainOf, type Declared } from './model.ts';
-import { definitionType, DHCP_SPACE } from './option-types.ts';
+import { DHCP_SPACE, definitionType } from './option-types.ts';
 import { makePeers } from './peers.ts';
 import { Report } from './report.ts';
 import { makeReservations } from './reservations.ts';
@@ -56,8 +56,15 @@ function planOf(declared: Declared, report: Report): Omit<ImportPlan, 'report'> 
   const server = serverSettings(declared, drafts, classes.server, report);
   return {
     source: 'isc-dhcpd',
-    server: { ...server, ...(peers.loadBalanceMaxSec === undefined ? {} : { loadBalanceMaxSec: peers.loadBalanceMaxSec }) },
-    optionDefinitions: definitionsOf(declared, [server.options ?? [], ...scopes.map((scope) => scope.options)].flat(), report),
+    server: {
+      ...server,
+      ...(peers.loadBalanceMaxSec === undefined ? {} : { loadBalanceMaxSec: peers.loadBalanceMaxSec }),
+    },
+    optionDefinitions: definitionsOf(
+      declared,
+      [server.options ?? [], ...scopes.map((scope) => scope.options)].flat(),
+      report,
+    ),
     scopes,
     relationships: peers.relationships,
   };
@@ -90,7 +97,8 @@ function isAuthoritative({ global }: Declared, drafts: readonly ScopeDraft[], re
   const isAll = each.length > 0 ? each.every((value) => value?.text === 'true') : globally?.text === 'true';
   for (const value of [globally, ...each]) {
     for (const { statement } of value?.sources ?? []) {
-      if ((value?.text === 'true') === isAll) report.carried(statement, `the server is ${isAll ? '' : 'not '}authoritative`);
+      if ((value?.text === 'true') === isAll)
+        report.carried(statement, `the server is ${isAll ? '' : 'not '}authoritative`);
       else
         report.notCarried(
           statement,
@@ -128,8 +136,13 @@ function definitionsOf(declared: Declared, values: readonly OptionValue[], repor
       if (code !== option.code || vendorClass !== undefined || each === undefined) return true;
       return isArray ? bytes > 0 && bytes % each === 0 : bytes === each;
     });
-    made.set(option.code, { code: option.code, name, ...(fits ? { type, isArray } : { type: 'binary', isArray: false }) });
-    if (!fits) report.changed(statement, `option ${option.code} is defined in octets, because a value does not have the type`);
+    made.set(option.code, {
+      code: option.code,
+      name,
+      ...(fits ? { type, isArray } : { type: 'binary', isArray: false }),
+    });
+    if (!fits)
+      report.changed(statement, `option ${option.code} is defined in octets, because a value does not have the type`);
   }
   return [...made.values()];
 }
@@ -141,7 +154,8 @@ function generalLines({ global }: Declared, file: string): ReportLine[] {
   const line = (statement: string, outcome: string): void => {
     lines.push({ carried: 'changed', file, line: 0, statement, outcome, advice: null });
   };
-  if (!settled.has('=authoritative')) line('authoritative', 'is not said for the whole file, and dhcpd is not unless told');
+  if (!settled.has('=authoritative'))
+    line('authoritative', 'is not said for the whole file, and dhcpd is not unless told');
   if (!settled.has('=default-lease-time'))
     line('default-lease-time', 'is not said for the whole file; where no network says it, it is 43200 s as in dhcpd');
   return lines;

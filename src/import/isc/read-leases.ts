@@ -66,7 +66,9 @@ class LeaseBook {
   }
 
   cutOff(text: string, line: number, isBroken: boolean): void {
-    const outcome = isBroken ? 'no entry is as long as this; nothing behind it was read' : 'the file ends within an entry';
+    const outcome = isBroken
+      ? 'no entry is as long as this; nothing behind it was read'
+      : 'the file ends within an entry';
     this.#say(line, text, outcome, 'Import again from a whole file.');
   }
 
@@ -100,7 +102,8 @@ class LeaseBook {
       return;
     }
     const known = OTHERS[word];
-    if (known !== undefined) this.#say(line, statementText(statement), known.outcome, known.advice ?? null, known.carried);
+    if (known !== undefined)
+      this.#say(line, statementText(statement), known.outcome, known.advice ?? null, known.carried);
     else this.#say(line, statementText(statement), 'is no entry that is known here', null);
   }
 
@@ -119,7 +122,12 @@ class LeaseBook {
     this.#byAddress.set(ip, this.#keptOf(ip, parts, line));
     if (parts.isReserved) {
       const advice = `Reserve it: \`twinlease reservation add --ip-address ${formatIp4(ip)}\`.`;
-      this.#say(line, statementText(statement), 'the lease is reserved for its client, which is a reservation here', advice);
+      this.#say(
+        line,
+        statementText(statement),
+        'the lease is reserved for its client, which is a reservation here',
+        advice,
+      );
     }
   }
 
@@ -138,7 +146,13 @@ class LeaseBook {
     return packed(['active', startAt, parts.endAt, htype, hardwareHex, clientIdHex ?? '-', hostName]);
   }
 
-  #say(line: number, statement: string, outcome: string, advice: string | null, carried: ReportLine['carried'] = 'not-carried'): void {
+  #say(
+    line: number,
+    statement: string,
+    outcome: string,
+    advice: string | null,
+    carried: ReportLine['carried'] = 'not-carried',
+  ): void {
     this.#lineCount++;
     if (this.#lineCount <= LINES_MAX) this.#lines.push(this.#line(carried, line, statement, outcome, advice));
   }
@@ -161,7 +175,7 @@ function packed(parts: readonly (string | number)[]): string {
 
 function unpacked(address: Ip4, text: string): ImportedLease | undefined {
   // A host name comes last, as it may hold the separator.
-  const match = /^(active|declined)\|(\d+)\|(\d+)\|(\d+)\|([^|]*)\|([^|]*)\|([^]*)$/.exec(text);
+  const match = /^(active|declined)\|(\d+)\|(\d+)\|(\d+)\|([^|]*)\|([^|]*)\|([\s\S]*)$/.exec(text);
   if (match === null) return undefined;
   const [, state, startAt, endAt, htype, hardwareHex = '', clientId = '-', hostName = ''] = match;
   return {

@@ -1,6 +1,7 @@
 /** Hosts with fixed addresses to reservations, with the options of their groups and their own. */
-import type { OptionValue, Reservation, ReservationKey } from '../../core/config/model.ts';
+
 import { reservationKeyText } from '../../core/config/checks.ts';
+import type { OptionValue, Reservation, ReservationKey } from '../../core/config/model.ts';
 import { formatIp4, type Ip4, toHex } from '../../wire/units.ts';
 import { parameter, settle } from './effective.ts';
 import { emitOptions, settingsOf } from './emit.ts';
@@ -84,7 +85,11 @@ function placesOf(host: Host, drafts: readonly ScopeDraft[], report: Report): Pl
     const draft = drafts.find(({ subnet }) => address >= subnet.span.first && address <= subnet.span.last);
     const text = formatIp4(address);
     if (draft === undefined) {
-      report.notCarried(statement, `${text} is in no network of the file`, 'Add the network, then reserve the address.');
+      report.notCarried(
+        statement,
+        `${text} is in no network of the file`,
+        'Add the network, then reserve the address.',
+      );
     } else if (!isWithin(address, draft.subnet)) {
       report.notCarried(statement, `${text} is not an address that a host can have`);
     } else if (places.some((place) => place.draft === draft)) {
@@ -109,7 +114,13 @@ interface Wanted {
   readonly client: ReservationKey;
 }
 
-function isFree(host: Host, draft: ScopeDraft, { address, client }: Wanted, taken: Set<string>, report: Report): boolean {
+function isFree(
+  host: Host,
+  draft: ScopeDraft,
+  { address, client }: Wanted,
+  taken: Set<string>,
+  report: Report,
+): boolean {
   const texts = [formatIp4(address), reservationKeyText(client)];
   const clash = texts.find((text) => taken.has(text));
   if (clash === undefined) {
@@ -157,7 +168,9 @@ function leaseOption(chain: readonly Level[], own: readonly Level[], report: Rep
   const settled = settle(chain);
   const normal = seconds(settled, 'default-lease-time');
   const most = seconds(settled, 'max-lease-time');
-  const isOwn = [normal, most].some((time) => time?.value.sources.some((source) => own.some((level) => level.items.includes(source))));
+  const isOwn = [normal, most].some((time) =>
+    time?.value.sources.some((source) => own.some((level) => level.items.includes(source))),
+  );
   if (!isOwn) return [];
   const lease = Math.max(1, Math.min(normal?.sec ?? 43_200, most?.sec ?? 86_400));
   for (const time of [normal, most]) {
@@ -172,11 +185,17 @@ function leaseOption(chain: readonly Level[], own: readonly Level[], report: Rep
 }
 
 /** `use-host-decl-names`: the name of the declaration, where no other name is set. */
-function nameOption(chain: readonly Level[], host: Host, options: readonly OptionValue[], report: Report): OptionValue[] {
+function nameOption(
+  chain: readonly Level[],
+  host: Host,
+  options: readonly OptionValue[],
+  report: Report,
+): OptionValue[] {
   const settled = settle(chain);
   const isOn = parameter(settled, 'use-host-decl-names');
   if (isOn === undefined) return [];
-  for (const { statement } of isOn.sources) report.carried(statement, 'names of reservations as option 12 where it is on');
+  for (const { statement } of isOn.sources)
+    report.carried(statement, 'names of reservations as option 12 where it is on');
   const isSet = settled.has(`dhcp:${HOST_NAME}`) || options.some(({ code }) => code === HOST_NAME);
   if (isSet || host.name === '' || !/^(on|true)$/i.test(isOn.text)) return [];
   return [{ code: HOST_NAME, hex: toHex(Uint8Array.from(latin1(host.name))) }];

@@ -6,7 +6,15 @@ import type { AddressRange, OptionValue, Scope } from '../../core/config/model.t
 import { formatIp4, type Ip4, ip4, prefixLengthOf } from '../../wire/units.ts';
 import { type Effective, parameter, type Settled, settle } from './effective.ts';
 import { type Emission, emitOptions, settingsOf } from './emit.ts';
-import { chainOf, type Declared, type Level, type Pool, type RangeDeclaration, type Span, type Subnet } from './model.ts';
+import {
+  chainOf,
+  type Declared,
+  type Level,
+  type Pool,
+  type RangeDeclaration,
+  type Span,
+  type Subnet,
+} from './model.ts';
 import { numberIn } from './option-values.ts';
 import type { Report } from './report.ts';
 
@@ -46,11 +54,19 @@ function distinctSubnets(declared: Declared, report: Report): Subnet[] {
     const { statement, span } = subnet;
     const other = kept.find((one) => one.span.first <= span.last && span.first <= one.span.last);
     if ((prefixLengthOf(subnet.mask) ?? 0) > PREFIX_LENGTH_MAX || prefixLengthOf(subnet.mask) === 0) {
-      report.wholeNotCarried(statement, 'a network of this size cannot be a scope', 'Serve it with another network, /1 to /30.');
+      report.wholeNotCarried(
+        statement,
+        'a network of this size cannot be a scope',
+        'Serve it with another network, /1 to /30.',
+      );
     } else if (isUnusable(span)) {
       report.wholeNotCarried(statement, 'hosts of this network are not served', 'Remove the network.');
     } else if (other !== undefined) {
-      report.wholeNotCarried(statement, `overlaps the network of line ${other.statement.line}`, 'Leave one of the two away.');
+      report.wholeNotCarried(
+        statement,
+        `overlaps the network of line ${other.statement.line}`,
+        'Leave one of the two away.',
+      );
     } else kept.push(subnet);
   }
   return kept;
@@ -100,8 +116,10 @@ function poolsBySubnet(declared: Declared, subnets: readonly Subnet[], report: R
     const parts = new Map<Subnet, RangeDeclaration[]>();
     for (const range of pool.ranges) {
       const home = subnets.find(({ span }) => range.first >= span.first && range.last <= span.last);
-      const isNear = home !== undefined && (chainOf(pool.level).includes(home.level) || isSharedWith(pool.level, home.level));
-      if (home === undefined || !isNear) report.notCarried(range.statement, 'is not within a network that was carried over');
+      const isNear =
+        home !== undefined && (chainOf(pool.level).includes(home.level) || isSharedWith(pool.level, home.level));
+      if (home === undefined || !isNear)
+        report.notCarried(range.statement, 'is not within a network that was carried over');
       else parts.set(home, [...(parts.get(home) ?? []), range]);
     }
     for (const [subnet, ranges] of parts) {
@@ -175,7 +193,8 @@ function peerOf(pools: readonly Pool[], report: Report): string | undefined {
   if (named === undefined) return undefined;
   for (const { level } of pools) {
     if (level.peer === undefined) continue;
-    if (level.peer.name === named.name) report.carried(level.peer.statement, `the scope is in the relationship ${named.name}`);
+    if (level.peer.name === named.name)
+      report.carried(level.peer.statement, `the scope is in the relationship ${named.name}`);
     else
       report.notCarried(
         level.peer.statement,
@@ -288,7 +307,10 @@ function scopeOptions(shape: Shape): OptionValue[] {
   if (shape.pools.length > 1) {
     for (const { level } of shape.pools) {
       if (level === shape.subnet.level) continue;
-      const settings = [...settingsOf(new Set([level])), ...level.items.flatMap((item) => (item.kind === 'branch' ? item.settings : []))];
+      const settings = [
+        ...settingsOf(new Set([level])),
+        ...level.items.flatMap((item) => (item.kind === 'branch' ? item.settings : [])),
+      ];
       for (const { statement } of settings)
         shape.report.notCarried(
           statement,
@@ -306,10 +328,16 @@ function servesBootp({ pools, report, scopeId, chain }: Shape): boolean {
   const marked = ranges.filter((range) => range.isBootp);
   const bootp = parameter(settle(chain), 'bootp');
   for (const { statement } of bootp?.sources ?? [])
-    report.carried(statement, bootp?.text === 'false' ? 'BOOTP clients are not served' : 'BOOTP clients are served where a range or a reservation is for them');
+    report.carried(
+      statement,
+      bootp?.text === 'false'
+        ? 'BOOTP clients are not served'
+        : 'BOOTP clients are served where a range or a reservation is for them',
+    );
   if (marked.length === 0) return false;
   if (bootp?.text === 'false') {
-    for (const { statement } of marked) report.changed(statement, 'BOOTP is denied, so the range is for DHCP clients only');
+    for (const { statement } of marked)
+      report.changed(statement, 'BOOTP is denied, so the range is for DHCP clients only');
     return false;
   }
   if (marked.length < ranges.length)
@@ -330,12 +358,14 @@ function leaseTime({ chain, report, scopeId }: Shape): number {
   if (normal !== undefined) {
     const outcome = `lease time of scope ${scopeId}: ${lease} s`;
     // dhcpd counts in signed numbers: it tells its clients the time until January 2038.
-    if (lease === INFINITE) note(normal.value, (statement) => report.changed(statement, `leases of scope ${scopeId} have no end`));
+    if (lease === INFINITE)
+      note(normal.value, (statement) => report.changed(statement, `leases of scope ${scopeId} have no end`));
     else if (normal.sec === lease) note(normal.value, (statement) => report.carried(statement, outcome));
     else note(normal.value, (statement) => report.changed(statement, `${outcome}, the largest that is allowed`));
   }
   if (most !== undefined) {
-    if (most.sec === lease) note(most.value, (statement) => report.carried(statement, `lease time of scope ${scopeId}`));
+    if (most.sec === lease)
+      note(most.value, (statement) => report.carried(statement, `lease time of scope ${scopeId}`));
     else
       note(most.value, (statement) =>
         report.changed(
@@ -347,7 +377,8 @@ function leaseTime({ chain, report, scopeId }: Shape): number {
   }
   if (least !== undefined)
     note(least.value, (statement) => {
-      if (least.sec <= LEASE_ASKED_SEC_MIN) report.carried(statement, `a client may ask for ${LEASE_ASKED_SEC_MIN} s at least`);
+      if (least.sec <= LEASE_ASKED_SEC_MIN)
+        report.carried(statement, `a client may ask for ${LEASE_ASKED_SEC_MIN} s at least`);
       else report.notCarried(statement, `a client may ask for a lease of ${LEASE_ASKED_SEC_MIN} s`);
     });
   return lease;
@@ -358,7 +389,10 @@ function note(value: Effective, say: (statement: Effective['sources'][number]['s
 }
 
 /** A number of seconds; -1 and `infinite` have no end. */
-export function seconds(settled: Settled, name: string): { readonly sec: number; readonly value: Effective } | undefined {
+export function seconds(
+  settled: Settled,
+  name: string,
+): { readonly sec: number; readonly value: Effective } | undefined {
   const value = parameter(settled, name);
   if (value === undefined) return undefined;
   const number = value.text === 'infinite' ? -1 : numberIn(value.text);

@@ -65,9 +65,7 @@ class StatementParser {
     }
   }
 
-  #statement(
-    depth: number,
-  ): { readonly kind: 'ok'; readonly statement: Statement } | Extract<Parsed, { kind: 'bad' }> {
+  #statement(depth: number): { readonly kind: 'ok'; readonly statement: Statement } | Extract<Parsed, { kind: 'bad' }> {
     const from = this.#at;
     const first = this.#tokens[from]!;
     const { line } = first;
@@ -98,12 +96,12 @@ class StatementParser {
     line: number,
   ): { readonly kind: 'ok'; readonly statement: Statement } | Extract<Parsed, { kind: 'bad' }> {
     if (tokens.length === 0) return { kind: 'bad', why: 'a block that belongs to nothing', line };
-    if (depth >= BLOCK_DEPTH_MAX) return { kind: 'bad', why: `blocks inside more than ${BLOCK_DEPTH_MAX} others`, line };
+    if (depth >= BLOCK_DEPTH_MAX)
+      return { kind: 'bad', why: `blocks inside more than ${BLOCK_DEPTH_MAX} others`, line };
     this.#at++;
     const block = this.#block(depth + 1);
     if (block.kind === 'bad') return block;
-    if (this.#tokens[this.#at] === undefined)
-      return { kind: 'bad', why: 'a block without its closing brace', line };
+    if (this.#tokens[this.#at] === undefined) return { kind: 'bad', why: 'a block without its closing brace', line };
     this.#at++;
     return { kind: 'ok', statement: { file: this.#file, line, tokens, block: block.statements } };
   }

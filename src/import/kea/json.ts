@@ -66,7 +66,7 @@ export async function readJson(text: string, file: string, readInclude: ReadIncl
 
 const NUMBER_OR_WORD = /[-+A-Za-z0-9._]+/y;
 const INCLUDE = /<\?include\s+"([^"\n]{1,4096})"\s*\?>/y;
-const PLAIN = /[^"\\\n\u0000-\u001f]+/y;
+const PLAIN = /[^"\\\p{Cc}]+/uy;
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',
@@ -176,10 +176,10 @@ function readString(text: string, start: number, place: Place): TokenRead {
     if (character === '"') return { token: { kind: 'string', text: out, ...place }, end: at + 1 };
     if (character !== '\\') return 'a string does not end on its line';
     const code = text[at + 1] ?? '';
-    const escape = ESCAPES[code];
+    const escaped = ESCAPES[code];
     const hex = text.slice(at + 2, at + 6);
-    if (escape !== undefined) {
-      out += escape;
+    if (escaped !== undefined) {
+      out += escaped;
       at += 2;
     } else if (code === 'u' && /^[0-9A-Fa-f]{4}$/.test(hex)) {
       out += String.fromCharCode(Number.parseInt(hex, 16));

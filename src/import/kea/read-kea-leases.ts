@@ -41,9 +41,13 @@ export async function* readKeaLeases(chunks: AsyncIterable<string>, source: KeaL
   let badRows = 0;
   for await (const { number, text } of linesOf(chunks)) {
     if (text !== undefined && text.trim() === '') continue;
+    // Files that were joined, the older first, have a header each.
+    const header = headerOf(text ?? '');
+    if (header !== undefined) {
+      columns = header;
+      continue;
+    }
     if (columns === undefined) {
-      columns = headerOf(text ?? '');
-      if (columns !== undefined) continue;
       yield report(file, number, text ?? '', 'the first row does not name the columns of a Kea lease file');
       return;
     }
@@ -53,7 +57,12 @@ export async function* readKeaLeases(chunks: AsyncIterable<string>, source: KeaL
       if (badRows <= BAD_ROWS_MAX) yield report(file, number, text ?? '', 'the row is not understood');
     } else if (last.size < KEA_LEASES_MAX || last.has(row.address)) last.set(row.address, row.last);
     else {
-      yield report(file, number, formatIp4(row.address), `the file has more than ${KEA_LEASES_MAX} addresses`);
+      yield report(
+        file,
+        number,
+        formatIp4(row.address),
+        `the file has more than ${KEA_LEASES_MAX} addresses: no lease is read from it`,
+      );
       return;
     }
   }
@@ -71,6 +80,8 @@ function* settled(file: string, last: ReadonlyMap<Ip4, Last>): Generator<LeaseRe
 }
 
 function headerOf(text: string): Columns | undefined {
+  // Every other row begins with an address.
+  if (/^\d/.test(text)) return undefined;
   const names = text
     .replace(/^\uFEFF/, '')
     .split(',')

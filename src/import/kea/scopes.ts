@@ -2,6 +2,7 @@
  * Networks of Kea become scopes: the pools of a network are one range here with exclusions between them, and a shared network is
  * a superscope whose settings each of its scopes has for itself.
  */
+import { checkScope } from '../../core/config/checks.ts';
 import { defaultScope } from '../../core/config/defaults.ts';
 import type { AddressRange, Reservation, Scope } from '../../core/config/model.ts';
 import { formatIp4, type Ip4, ip4, maskOf, parseIp4 } from '../../wire/units.ts';
@@ -15,8 +16,6 @@ import { readReservation } from './reservations.ts';
 /** Kea's own default of `valid-lifetime`. */
 const VALID_LIFETIME_DEFAULT_SEC = 7200;
 const NAME_MAX = 255;
-/** A /30 is the smallest network with room for hosts. */
-const PREFIX_LENGTH_MAX = 30;
 const ADVICE_CLASS =
   'Scopes serve every client here: give the clients of the class reservations, or a network of their own.';
 
@@ -116,12 +115,11 @@ interface Network extends Span {
 function networkOf(text: string): Network | string {
   const span = prefixSpan(text);
   if (span === undefined) return 'it is not understood';
-  if (span.prefixLength > PREFIX_LENGTH_MAX) return 'it has no room for hosts';
-  if (span.prefixLength === 0) return 'it covers every address there is';
-  const isUnusable = [0, 127, 169 * 256 + 254].some((part) =>
-    part > 255 ? span.first >>> 16 === part : span.first >>> 24 === part || (part === 0 && span.prefixLength < 8),
-  );
-  return isUnusable || span.last >>> 24 >= 224 ? 'its addresses cannot be given to clients' : span;
+  const { start, end } = rangeText({ first: span.first + 1, last: span.last - 1 });
+  const scopeId = formatIp4(ip4(span.first));
+  const subnetMask = formatIp4(maskOf(span.prefixLength));
+  const [fault] = checkScope(defaultScope({ scopeId, subnetMask, name: '', startRange: start, endRange: end }));
+  return fault === undefined ? span : `it ${fault.what}`;
 }
 
 function prefixSpan(text: string): Network | undefined {

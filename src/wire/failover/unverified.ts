@@ -25,7 +25,13 @@ export const WINDOWS_DIGEST_COVERAGES = ['zeroed', 'zeroed-and-secret', 'removed
 export const WINDOWS_SECRET_ENCODINGS = ['utf-16le', 'utf-16le-nul', 'utf-8'] as const;
 
 /** *unverified*, W9: what is sent for a lease (specification 3.4); RELEASED is told by the IP-flags. */
-export const WINDOWS_LEASE_STATUS = { active: 0x01, released: 0x01, expired: 0x03, reset: 0x03, abandoned: 0x02 } as const;
+export const WINDOWS_LEASE_STATUS = {
+  active: 0x01,
+  released: 0x01,
+  expired: 0x03,
+  reset: 0x03,
+  abandoned: 0x02,
+} as const;
 /** The bits of the state in it: 0 offered, 1 active, 2 declined, 3 doomed. */
 export const WINDOWS_STATE_BITS = 0x03;
 /**

@@ -108,3 +108,46 @@ test('addresses held by an offer are not given away', () => {
   for (const address of held) assert.equal(pair.find('A', address as never).state, 'free');
   assert.equal(pair.servers.A.table.counts(SCOPE).backup, 4);
 });
+
+test('law: while both are in contact no side is dry for long while the other has two, and nobody goes unanswered', () => {
+  const step = fc.record({
+    at: fc.constantFrom('A' as const, 'B' as const),
+    count: fc.nat(5),
+    releases: fc.nat(3),
+    sec: fc.constantFrom(1, 7, 30),
+  });
+  const setting = fc.record({
+    profile: fc.constantFrom('twinlease' as const, 'draft' as const),
+    poolSize: fc.integer({ min: 1, max: 20 }),
+    percentage: fc.constantFrom(5, 20, 50, 80, 95),
+    mode: fc.constantFrom('LoadBalance' as const, 'HotStandby' as const),
+    active: fc.constantFrom('A' as const, 'B' as const),
+  });
+  fc.assert(
+    fc.property(setting, fc.array(step, { maxLength: 8 }), (options, steps) => {
+      const pair = new Pair({ ...options, mcltSec: 60 }).start().advance(200_000);
+      assert.equal(pair.states(), 'A normal, B normal');
+      let client = 0;
+      for (const { at, count, releases, sec } of steps) {
+        for (let i = 0; i < count; i++) pair.lease(at, `c${client++ % 25}`, 300);
+        const held = pair.servers[at].table.scan(SCOPE, SCOPE, 100).filter((binding) => binding.state === 'active');
+        for (const { address } of held.slice(0, releases)) pair.release(at, address);
+        pair.advance(sec * 1000);
+        for (const side of ['A', 'B'] as const) {
+          const { free, backup } = pair.servers[side].table.counts(SCOPE);
+          const [own, partners] = side === 'A' ? [free, backup] : [backup, free];
+          if (partners > 0 || own === 0) continue;
+          // The other side has nothing: this one answers every client.
+          const ask = { scopeId: SCOPE, secs: 0, unansweredMs: 0 };
+          for (const bucket of [0, 127, 128, 255])
+            assert.ok(pair.servers[side].endpoint.rights.answers(pair.now(side), { ...ask, bucket }).yes);
+        }
+      }
+      pair.advance(130_000);
+      const { free, backup } = pair.servers.A.table.counts(SCOPE);
+      if (options.mode === 'LoadBalance')
+        assert.ok((free > 0 || backup < 2) && (backup > 0 || free < 2), `free ${free} backup ${backup}`);
+    }),
+    { numRuns: 60 },
+  );
+});

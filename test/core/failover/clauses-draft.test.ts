@@ -27,12 +27,23 @@ const leases = (count: number) =>
 test('UPDREQ is answered with what is not acknowledged and nothing else, UPDREQALL with every address [D 7.3.2 all-unacked] [D 7.4.2 all]', () => {
   for (const profile of PROFILES)
     for (const kind of ['updreq', 'updreqall'] as const) {
-      const rig = new Rig({ profile, poolSize: 10, bindings: leases(6), record: { state: 'communications-interrupted' } });
+      const rig = new Rig({
+        profile,
+        poolSize: 10,
+        bindings: leases(6),
+        record: { state: 'communications-interrupted' },
+      });
       rig.into('communications-interrupted').says('paused');
       rig.quiet().hear({ kind, xid: 60 });
       rig.answerAll();
-      const told = rig.all('bndupd').flatMap((message) => message.updates.map((update) => update.address - SCOPE - FIRST));
-      assert.deepEqual(told.sort((a, b) => a - b), kind === 'updreq' ? [0, 2, 4] : [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], profile);
+      const told = rig
+        .all('bndupd')
+        .flatMap((message) => message.updates.map((update) => update.address - SCOPE - FIRST));
+      assert.deepEqual(
+        told.sort((a, b) => a - b),
+        kind === 'updreq' ? [0, 2, 4] : [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        profile,
+      );
       assert.equal(rig.sent.at(-1)?.kind, 'upddone');
     }
 });
@@ -168,14 +179,20 @@ test('PARTNER-DOWN heard after our SHUTDOWN: the next start begins in RECOVER, w
 
 test('the last transaction of an ended lease is that with its client, not the end [D 7.1.3 real-cltt]', () => {
   const [lease] = leases(1);
-  const rig = new Rig({ poolSize: 1, bindings: [{ ...lease!, dirty: false, leaseEndAt: at(WALL + 20), told: true }] }).into('normal');
+  const rig = new Rig({
+    poolSize: 1,
+    bindings: [{ ...lease!, dirty: false, leaseEndAt: at(WALL + 20), told: true }],
+  }).into('normal');
   rig.waitInContact(30);
   const update = rig.unanswered.find((one) => one.state === 'expired');
   assert.equal(update?.lastTransactionAt, WALL - 10);
 });
 
 test('a reservation that is no more: the draft’s dialect tells the address without R [D 5.13 cancelled]', () => {
-  const rig = new Rig({ profile: 'draft', bindings: [{ address: address(FIRST), state: 'free', ipFlags: 0, dirty: true }] }).into('normal');
+  const rig = new Rig({
+    profile: 'draft',
+    bindings: [{ address: address(FIRST), state: 'free', ipFlags: 0, dirty: true }],
+  }).into('normal');
   const update = rig.unanswered.find((one) => one.address === address(FIRST));
   assert.equal((update?.ipFlags ?? 0) & IP_FLAG_RESERVED, 0);
   assert.ok(update?.state === 'free' || update?.state === 'backup');
@@ -184,7 +201,9 @@ test('a reservation that is no more: the draft’s dialect tells the address wit
 test('R is set for the lease of a reserved address, in every dialect that has the flag [D 12.12 r-bit]', () => {
   for (const profile of ['twinlease', 'draft', 'isc'] as const) {
     const [lease] = leases(1);
-    const rig = new Rig({ profile, reserved: [FIRST], bindings: [{ ...lease!, ipFlags: IP_FLAG_RESERVED }] }).into('normal');
+    const rig = new Rig({ profile, reserved: [FIRST], bindings: [{ ...lease!, ipFlags: IP_FLAG_RESERVED }] }).into(
+      'normal',
+    );
     const update = rig.unanswered.find((one) => one.address === address(FIRST));
     assert.equal(update?.ipFlags, IP_FLAG_RESERVED, profile);
   }
@@ -194,7 +213,13 @@ test('undefined bits of the DDNS flags come back as they came and change nothing
   const rig = new Rig({ record: { state: 'communications-interrupted' } }).into('communications-interrupted');
   rig.says('paused');
   const ddns = { flags: 0xfff3, name: Uint8Array.of(0) };
-  const lease = { state: 'active', hardware: CLIENT, leaseEndAt: at(WALL + 100), lastTransactionAt: at(WALL), ddns } as const;
+  const lease = {
+    state: 'active',
+    hardware: CLIENT,
+    leaseEndAt: at(WALL + 100),
+    lastTransactionAt: at(WALL),
+    ddns,
+  } as const;
   assert.equal(rig.told(lease), 'accept');
   assert.equal(rig.find().dnsFlags & 0xf, 3);
 });
@@ -210,7 +235,11 @@ test('in PARTNER-DOWN after the wait an ended lease becomes available by itself 
   for (const state of ['expired', 'released', 'reset'] as const) {
     const [lease] = leases(1);
     const binding = { ...lease!, state, dirty: false, leaseEndAt: at(WALL - 100), sentPotentialAt: at(0), told: true };
-    const rig = new Rig({ poolSize: 1, bindings: [binding], record: { state: 'partner-down', partnerDownAt: at(WALL) } }).start();
+    const rig = new Rig({
+      poolSize: 1,
+      bindings: [binding],
+      record: { state: 'partner-down', partnerDownAt: at(WALL) },
+    }).start();
     rig.wait(MCLT + 5 - 1);
     assert.equal(rig.find().state, state);
     rig.wait(2);
@@ -240,5 +269,8 @@ test('a batch of both kinds of answer is acted on one by one [D 7.2 batch]', () 
     rejectReason: i === 1 ? ('outdated-binding-information' as const) : undefined,
   }));
   rig.hear({ kind: 'bndack', xid: message!.xid, answers });
-  assert.deepEqual(message!.updates.slice(0, 3).map((one) => rig.table.find(one.address)?.dirty), [false, true, false]);
+  assert.deepEqual(
+    message!.updates.slice(0, 3).map((one) => rig.table.find(one.address)?.dirty),
+    [false, true, false],
+  );
 });

@@ -2,13 +2,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RelationshipRecord } from '../../../src/core/failover/endpoint-types.ts';
-import { INFINITE_AT, type EpochSec, type Sec } from '../../../src/wire/units.ts';
 import type { ServerState } from '../../../src/wire/failover/messages.ts';
+import { type EpochSec, INFINITE_AT, type Sec } from '../../../src/wire/units.ts';
 import { ROLES, type ServerSide, STANDING_STATES, type StandingState } from '../../clauses/parties.ts';
 import { PERMISSIONS } from '../../clauses/states.ts';
-import { type Cell, CELLS, upper } from '../../clauses/transitions.ts';
+import { CELLS, type Cell, upper } from '../../clauses/transitions.ts';
 import { SCOPE } from './pair.ts';
-import { address, CLIENT, eventsOf, FIRST, isClosed, kindsOf, MCLT, OTHER_CLIENT, Rig, type RigOptions, sentOf, WALL } from './rig.ts';
+import {
+  address,
+  CLIENT,
+  eventsOf,
+  FIRST,
+  isClosed,
+  kindsOf,
+  MCLT,
+  OTHER_CLIENT,
+  Rig,
+  type RigOptions,
+  sentOf,
+  WALL,
+} from './rig.ts';
 
 const FAR = (WALL + 100_000) as EpochSec;
 const DIRTY = address(FIRST + 3);
@@ -59,7 +72,8 @@ for (const cell of CELLS) {
         assert.ok(saved >= 0 && told > saved, 'saved, then announced');
       }
       const asks = kindsOf(effects).filter((kind) => kind === 'updreq' || kind === 'updreqall');
-      const mustAsk = action === 'a' || action === 'g' || (action === 'b' && (role === 'primary' || partner === 'conflict-done'));
+      const mustAsk =
+        action === 'a' || action === 'g' || (action === 'b' && (role === 'primary' || partner === 'conflict-done'));
       assert.deepEqual(asks, mustAsk ? ['updreq'] : [], `${role} asks`);
       if (next === 'normal' && mine !== 'normal') assert.ok(tellsLease(rig), 'what is unacknowledged is told');
       if (next !== 'normal') assert.ok(!tellsLease(rig) || partner === 'recover-wait' || partner === 'recover-done');
@@ -100,7 +114,10 @@ test('entering NORMAL everything unacknowledged is told, and the primary gives t
   rig.says('communications-interrupted');
   assert.equal(rig.state, 'normal');
   assert.ok(tellsLease(rig));
-  const given = rig.all('bndupd').flatMap((message) => message.updates).filter((update) => update.state === 'backup');
+  const given = rig
+    .all('bndupd')
+    .flatMap((message) => message.updates)
+    .filter((update) => update.state === 'backup');
   assert.equal(given.length, 4, 'half of seven free addresses, rounded');
 });
 
@@ -336,8 +353,12 @@ test('shutdown: SHUTDOWN is announced and the last moment of operation noted, th
   const rig = new Rig(options('normal')).into('normal');
   rig.waitInContact(7);
   const effects = rig.quiet().step({ kind: 'command', command: { kind: 'shutdown' } });
-  const saved = effects.findIndex((effect) => effect.kind === 'save-relationship' && effect.record.lastOperationalAt === rig.wallAt);
-  const told = effects.findIndex((e) => e.kind === 'send' && e.message.kind === 'state' && e.message.serverState === 'shutdown');
+  const saved = effects.findIndex(
+    (effect) => effect.kind === 'save-relationship' && effect.record.lastOperationalAt === rig.wallAt,
+  );
+  const told = effects.findIndex(
+    (e) => e.kind === 'send' && e.message.kind === 'state' && e.message.serverState === 'shutdown',
+  );
   assert.ok(saved >= 0 && told > saved);
   assert.equal(rig.endpoint.record().state, 'normal');
   // The partner has a moment to go to PARTNER-DOWN.
@@ -424,10 +445,7 @@ test('the partner’s state, flag and time are kept [4.2 partner-kept]', () => {
   const rig = new Rig(options('partner-down')).into('partner-down');
   const effects = rig.startupFlag('recover');
   const record = rig.endpoint.record();
-  assert.deepEqual(
-    [record.partnerState, record.partnerFlags, record.partnerStateAt],
-    ['recover', 1, rig.wallAt],
-  );
+  assert.deepEqual([record.partnerState, record.partnerFlags, record.partnerStateAt], ['recover', 1, rig.wallAt]);
   assert.ok(effects.some((effect) => effect.kind === 'save-relationship' && effect.record.partnerState === 'recover'));
 });
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Binding } from '../../../src/core/bindings/binding.ts';
-import type { EndpointConfig, RelationshipRecord } from '../../../src/core/failover/endpoint-types.ts';
 import { bucketsOf } from '../../../src/core/failover/context.ts';
+import type { EndpointConfig, RelationshipRecord } from '../../../src/core/failover/endpoint-types.ts';
 import { countSet } from '../../../src/wire/failover/hash-buckets.ts';
 import { type EpochSec, INFINITE_AT, INFINITE_SEC, type Sec } from '../../../src/wire/units.ts';
 import { PROFILES, ROLES } from '../../clauses/parties.ts';
@@ -36,7 +36,9 @@ const lease = (change: Partial<Binding>): Partial<Binding> => ({
 
 /** Whether the address may go to a new client at a moment, asked of the rights. */
 function mayAt(binding: Partial<Binding>, time: number, role: 'primary' | 'secondary' = 'primary'): boolean {
-  const rig = new Rig({ role, record: { state: 'partner-down', partnerDownAt: at(P) }, bindings: [binding] }).start().wait(30);
+  const rig = new Rig({ role, record: { state: 'partner-down', partnerDownAt: at(P) }, bindings: [binding] })
+    .start()
+    .wait(30);
   rig.nowMs = (time - WALL) * 1000;
   return rig.endpoint.rights.mayAllocate(rig.now, rig.find());
 }
@@ -95,7 +97,9 @@ test('a lease given here after P, of which the partner never heard: its own end 
 
 test('ABANDONED goes to nobody, and its time aside ends after P + MCLT + S at the earliest where a store was lost [5.5 abandoned]', () => {
   assert.equal(mayAt(lease({ state: 'abandoned', leaseEndAt: at(0) }), P + 100_000), false);
-  const rig = down([lease({ state: 'abandoned', leaseEndAt: at(0), lastTransactionAt: at(P - 10) })], { lossAt: at(P) });
+  const rig = down([lease({ state: 'abandoned', leaseEndAt: at(0), lastTransactionAt: at(P - 10) })], {
+    lossAt: at(P),
+  });
   const may = (time: number): boolean | undefined => {
     rig.nowMs = (time - WALL) * 1000;
     return rig.endpoint.rights.mayReset?.(rig.now, rig.find());
@@ -130,7 +134,9 @@ test('contact with a recovering partner, lost again: the waits stay [5.5 contact
 /* 6.1 */
 
 test('the end of a lease comes from own grants and accepted updates [6.1 let]', () => {
-  const rig = new Rig({ poolSize: 1, record: { state: 'communications-interrupted' } }).into('communications-interrupted');
+  const rig = new Rig({ poolSize: 1, record: { state: 'communications-interrupted' } }).into(
+    'communications-interrupted',
+  );
   rig.says('paused');
   rig.lease(FIRST, CLIENT, 60);
   assert.equal(rig.find().leaseEndAt, rig.wallAt + 60);
@@ -140,7 +146,9 @@ test('the end of a lease comes from own grants and accepted updates [6.1 let]', 
 });
 
 test('sentPET is the greatest sent, and saved before the update leaves [6.1 sent] [6.3 sent-pet] [D 7.1.1 recover-sent-pet]', () => {
-  const rig = new Rig({ poolSize: 1, bindings: [lease({ leaseEndAt: at(WALL + 500), dirty: true, told: false })] }).start().link();
+  const rig = new Rig({ poolSize: 1, bindings: [lease({ leaseEndAt: at(WALL + 500), dirty: true, told: false })] })
+    .start()
+    .link();
   const effects = rig.says('communications-interrupted');
   const sent = effects.findIndex((effect) => effect.kind === 'send' && effect.message.kind === 'bndupd');
   const saved = effects.findIndex((effect) => effect.kind === 'save-binding' && effect.address === address(FIRST));
@@ -164,10 +172,18 @@ test('ackedPET is the greatest acknowledged for its xid; a reject acknowledges n
 });
 
 test('recvPET is the greatest accepted of PET and LET [6.1 recv] [6.2 let-received]', () => {
-  const rig = new Rig({ poolSize: 1, record: { state: 'communications-interrupted' } }).into('communications-interrupted');
+  const rig = new Rig({ poolSize: 1, record: { state: 'communications-interrupted' } }).into(
+    'communications-interrupted',
+  );
   rig.says('paused');
   const told = (leaseEndAt: number, potentialEndAt: number, time: number): number => {
-    rig.told({ state: 'active', hardware: CLIENT, leaseEndAt: at(leaseEndAt), potentialEndAt: at(potentialEndAt), lastTransactionAt: at(time) });
+    rig.told({
+      state: 'active',
+      hardware: CLIENT,
+      leaseEndAt: at(leaseEndAt),
+      potentialEndAt: at(potentialEndAt),
+      lastTransactionAt: at(time),
+    });
     return rig.find().recvPotentialAt;
   };
   assert.equal(told(WALL + 500, WALL + 300, WALL), WALL + 500, 'LET where PET is below it');
@@ -177,14 +193,33 @@ test('recvPET is the greatest accepted of PET and LET [6.1 recv] [6.2 let-receiv
 });
 
 test('all times are 0 by agreement, and another client begins from 0 [6.1 cleared]', () => {
-  const times = { leaseEndAt: at(WALL + 500), sentPotentialAt: at(WALL + 900), ackedPotentialAt: at(WALL + 900), recvPotentialAt: at(WALL + 900) };
-  const agreed = new Rig({ poolSize: 1, bindings: [lease({ state: 'released', ...times, dirty: true })] }).into('normal').answerAll();
+  const times = {
+    leaseEndAt: at(WALL + 500),
+    sentPotentialAt: at(WALL + 900),
+    ackedPotentialAt: at(WALL + 900),
+    recvPotentialAt: at(WALL + 900),
+  };
+  const agreed = new Rig({ poolSize: 1, bindings: [lease({ state: 'released', ...times, dirty: true })] })
+    .into('normal')
+    .answerAll();
   const { leaseEndAt, sentPotentialAt, ackedPotentialAt, recvPotentialAt } = agreed.find();
   assert.deepEqual([leaseEndAt, sentPotentialAt, ackedPotentialAt, recvPotentialAt], [0, 0, 0, 0]);
   const other = new Rig({ poolSize: 1, role: 'secondary', bindings: [lease(times)] }).into('normal');
   const end = at(WALL + 100);
-  assert.equal(other.told({ state: 'active', hardware: OTHER_CLIENT, leaseEndAt: end, potentialEndAt: end, lastTransactionAt: at(WALL) }), 'accept');
-  assert.deepEqual([other.find().sentPotentialAt, other.find().ackedPotentialAt, other.find().recvPotentialAt], [0, 0, end]);
+  assert.equal(
+    other.told({
+      state: 'active',
+      hardware: OTHER_CLIENT,
+      leaseEndAt: end,
+      potentialEndAt: end,
+      lastTransactionAt: at(WALL),
+    }),
+    'accept',
+  );
+  assert.deepEqual(
+    [other.find().sentPotentialAt, other.find().ackedPotentialAt, other.find().recvPotentialAt],
+    [0, 0, end],
+  );
 });
 
 test('for ever absorbs [6.1 infinite]', () => {
@@ -192,7 +227,10 @@ test('for ever absorbs [6.1 infinite]', () => {
   const now = { monoMs: 0, wallAt: at(WALL) } as Parameters<typeof rights.grantSec>[0];
   const binding = { ...new Rig().find(), ackedPotentialAt: INFINITE_AT };
   assert.equal(rights.grantSec(now, INFINITE_SEC, binding), INFINITE_SEC);
-  assert.equal(rights.potentialEndAt(now, INFINITE_SEC, MCLT as Sec, { ...binding, sentPotentialAt: at(0) }), INFINITE_AT);
+  assert.equal(
+    rights.potentialEndAt(now, INFINITE_SEC, MCLT as Sec, { ...binding, sentPotentialAt: at(0) }),
+    INFINITE_AT,
+  );
   assert.equal(rights.grantSec(now, INFINITE_SEC, undefined), MCLT);
 });
 
@@ -239,7 +277,11 @@ test('granted = min(D, max(t, ackedPET, recvPET) + M - t), over many times [6.2 
   const { grant } = granting();
   for (const acked of [-50, 0, 10, 539, 540, 541, 2000])
     for (const recv of [-50, 0, 30, 540, 3000]) {
-      const binding = { ...new Rig().find(), ackedPotentialAt: at(BASE + 100 + acked), recvPotentialAt: at(BASE + 100 + recv) };
+      const binding = {
+        ...new Rig().find(),
+        ackedPotentialAt: at(BASE + 100 + acked),
+        recvPotentialAt: at(BASE + 100 + recv),
+      };
       assert.equal(grant(100, binding).granted, Math.min(D, Math.max(0, acked, recv) + MCLT), `${acked} ${recv}`);
     }
 });
@@ -257,7 +299,10 @@ test('an end that was set here lends no reach: renewals alone stay at MCLT [6.2 
 test('the potential end is t + D + granted/2, at least the end, never less than sent before [6.2 pet] [D 9.8.3 pet]', () => {
   const rig = new Rig().start();
   const pet = (desired: number, granted: number, sent: number): number =>
-    rig.endpoint.rights.potentialEndAt(rig.now, desired as Sec, granted as Sec, { ...rig.find(), sentPotentialAt: at(sent) }) - WALL;
+    rig.endpoint.rights.potentialEndAt(rig.now, desired as Sec, granted as Sec, {
+      ...rig.find(),
+      sentPotentialAt: at(sent),
+    }) - WALL;
   assert.equal(pet(600, 60, 0), 630);
   assert.equal(pet(600, 61, 0), 630, 'whole seconds');
   assert.equal(pet(10, 100, 0), 100, 'at least the end');
@@ -300,9 +345,16 @@ test('MCLT made shorter: waits use the longer one for its own length, durably [6
   rig.command({ kind: 'partner-down' });
   const downAt = rig.endpoint.record().partnerDownAt;
   assert.equal(rig.endpoint.rights.partnersUsableAt(rig.now), downAt + 3600 + 5);
-  const later = new Rig({ config: { mcltSec: 60 as Sec }, record: { ...rig.endpoint.record(), partnerDownAt: at(changedAt + 3600 + 5) } });
+  const later = new Rig({
+    config: { mcltSec: 60 as Sec },
+    record: { ...rig.endpoint.record(), partnerDownAt: at(changedAt + 3600 + 5) },
+  });
   later.start().wait(30);
-  assert.equal(later.endpoint.rights.partnersUsableAt(later.now), changedAt + 3600 + 5 + 60 + 5, 'after that length no more');
+  assert.equal(
+    later.endpoint.rights.partnersUsableAt(later.now),
+    changedAt + 3600 + 5 + 60 + 5,
+    'after that length no more',
+  );
 });
 
 test('buckets of the primary = round(256 × percent / 100) [6.5 buckets]', () => {
@@ -347,22 +399,36 @@ test('secs at the limit of 3 s: only the responsible one; above: the other too [
 });
 
 test('a partner without available addresses is answered for [8.4 partner-dry]', () => {
-  const rig = new Rig({ poolSize: 8, config: { percentage: 50 }, limits: { balanceTolerancePercent: 100 } }).into('normal');
+  const rig = new Rig({ poolSize: 8, config: { percentage: 50 }, limits: { balanceTolerancePercent: 100 } }).into(
+    'normal',
+  );
   for (const gift of rig.unanswered) assert.equal(gift.state, 'backup');
   rig.answerAll();
   const yes = (): boolean => rig.endpoint.rights.answers(rig.now, { ...ASK, bucket: 200 }).yes;
   assert.equal(yes(), false);
   for (let offset = FIRST; offset < FIRST + 8; offset++)
     if (rig.find(offset).state === 'backup')
-      rig.told({ address: address(offset), state: 'active', hardware: Uint8Array.of(1, offset), leaseEndAt: at(WALL + 900), lastTransactionAt: at(WALL) });
+      rig.told({
+        address: address(offset),
+        state: 'active',
+        hardware: Uint8Array.of(1, offset),
+        leaseEndAt: at(WALL + 900),
+        lastTransactionAt: at(WALL),
+      });
   assert.equal(rig.table.counts(SCOPE).backup, 0);
   assert.equal(yes(), true);
 });
 
 test('no balancing outside NORMAL [8.4 no-balancing] [D 9.11.2 no-balancing]', () => {
-  for (const mine of ['communications-interrupted', 'partner-down', 'resolution-interrupted', 'conflict-done'] as const) {
+  for (const mine of [
+    'communications-interrupted',
+    'partner-down',
+    'resolution-interrupted',
+    'conflict-done',
+  ] as const) {
     const rig = new Rig({ record: { state: mine } }).into(mine);
-    for (const bucket of [0, 127, 128, 255]) assert.equal(rig.endpoint.rights.answers(rig.now, { ...ASK, bucket }).yes, true);
+    for (const bucket of [0, 127, 128, 255])
+      assert.equal(rig.endpoint.rights.answers(rig.now, { ...ASK, bucket }).yes, true);
   }
 });
 
@@ -392,7 +458,13 @@ test('the reserve is the configured share: on NORMAL, on POOLREQ, and by the tim
     for (let offset = FIRST; taken < count; offset++)
       if (rig.find(offset).state === 'backup') {
         const hardware = Uint8Array.of(1, offset);
-        rig.told({ address: address(offset), state: 'active', hardware, leaseEndAt: at(WALL + 9000), lastTransactionAt: rig.wallAt });
+        rig.told({
+          address: address(offset),
+          state: 'active',
+          hardware,
+          leaseEndAt: at(WALL + 9000),
+          lastTransactionAt: rig.wallAt,
+        });
         taken++;
       }
   };
@@ -416,10 +488,15 @@ test('dhcpd as secondary: its POOLREQ is answered, also with 0 [8.5 reserve/isc-
 });
 
 test('dhcpd as primary: what it gives is taken, and not given back [8.5 reserve/isc-primary]', () => {
-  const rig = new Rig({ profile: 'isc', role: 'secondary', poolSize: 8, config: { percentage: 95 } }).into('normal').answerAll();
+  const rig = new Rig({ profile: 'isc', role: 'secondary', poolSize: 8, config: { percentage: 95 } })
+    .into('normal')
+    .answerAll();
   for (let i = 0; i < 4; i++) assert.equal(rig.told({ address: address(FIRST + i), state: 'backup' }), 'accept');
   rig.quiet().waitInContact(200);
-  assert.deepEqual(rig.unanswered.filter((update) => update.state === 'free'), []);
+  assert.deepEqual(
+    rig.unanswered.filter((update) => update.state === 'free'),
+    [],
+  );
   assert.equal(rig.table.counts(SCOPE).backup, 4);
 });
 
@@ -431,7 +508,9 @@ test('Windows as primary moves the reserve itself: we move nothing [8.5 reserve/
 });
 
 test('the active server may be the secondary, and then has most of the addresses [8.5 active-secondary]', () => {
-  const rig = new Rig({ config: { mode: 'HotStandby', percentage: 10, isActive: false }, poolSize: 20 }).into('normal').answerAll();
+  const rig = new Rig({ config: { mode: 'HotStandby', percentage: 10, isActive: false }, poolSize: 20 })
+    .into('normal')
+    .answerAll();
   assert.deepEqual([rig.table.counts(SCOPE).free, rig.table.counts(SCOPE).backup], [2, 18]);
 });
 

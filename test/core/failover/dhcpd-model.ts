@@ -7,6 +7,7 @@ import type {
   BindingUpdate,
   FailoverMessage,
   OutMessage,
+  RejectReason,
   ServerState,
 } from '../../../src/wire/failover/messages.ts';
 import { type EpochSec, INFINITE_AT, type Ip4, type Sec, sameBytes } from '../../../src/wire/units.ts';
@@ -69,7 +70,12 @@ const MOVES: Partial<Record<ServerState, readonly Move[]>> = {
   shutdown: [S, S, S, S, S, S, S, S, S, S, S],
 };
 
-const SILENT_FOR: ReadonlySet<ServerState | undefined> = new Set([PD, PC, 'conflict-done', 'resolution-interrupted'] as const);
+const SILENT_FOR: ReadonlySet<ServerState | undefined> = new Set([
+  PD,
+  PC,
+  'conflict-done',
+  'resolution-interrupted',
+] as const);
 const SKEW_ON_EXPIRY = 65;
 
 export class Dhcpd {
@@ -269,7 +275,8 @@ export class Dhcpd {
   #onState(heard: ServerState | undefined, flags: number): void {
     // Only in PARTNER-DOWN it heeds the flag (specification 2.5).
     if (this.state === PD && !this.isStartup && (flags & 1) !== 0) return;
-    const index = KNOWN.findIndex((state) => state === heard);
+    const known: readonly (ServerState | undefined)[] = KNOWN;
+    const index = known.indexOf(heard);
     if (heard === undefined || index < 0) {
       this.ruin = 'an unknown state makes it go to SHUTDOWN';
       return;
@@ -301,7 +308,9 @@ export class Dhcpd {
     this.#askedXid = undefined;
     if (this.state === 'recover') {
       const isOver = this.stateSinceAt + this.options.mcltSec <= this.now;
-      this.#enter(isOver || this.partner === 'recover' || this.partner === 'recover-done' ? 'recover-done' : 'recover-wait');
+      this.#enter(
+        isOver || this.partner === 'recover' || this.partner === 'recover-done' ? 'recover-done' : 'recover-wait',
+      );
       if (this.partner === 'recover-done' && this.isRecoverDone) this.#enter('normal');
     } else if (this.state === PC) this.#enter(this.isPrimary ? 'conflict-done' : 'normal');
   }
@@ -371,23 +380,26 @@ export class Dhcpd {
     lease.rewindTo = undefined;
   }
 
-  /** Specification 2.7. */
   #onUpdate(update: BindingUpdate, xid: number): void {
+    const rejectReason = this.#judge(update);
+    this.#send({ kind: 'bndack', answers: [{ address: update.address, rejectReason }] }, xid);
+  }
+
+  /** Specification 2.7: why an update is rejected; undefined when it was taken. */
+  #judge(update: BindingUpdate): RejectReason | undefined {
     const lease = this.leases.get(update.address);
-    const answer = (rejectReason?: 'illegal-ip-address' | 'less-critical-binding-information' | 'missing-binding-information' | 'fatal-conflict' | 'unknown'): void =>
-      this.#send({ kind: 'bndack', answers: [{ address: update.address, rejectReason }] }, xid);
-    if (lease === undefined) return answer('illegal-ip-address');
+    if (lease === undefined) return 'illegal-ip-address';
     const flight = [...this.#flights].find(([, flying]) => flying === lease);
     if (flight !== undefined) {
-      if (!this.#givesWay(lease, update)) return answer('less-critical-binding-information');
+      if (!this.#givesWay(lease, update)) return 'less-critical-binding-information';
       this.#flights.delete(flight[0]);
       this.#job?.left.delete(lease);
       lease.isUnacked = false;
     }
     const needsClient = update.state === 'active' || update.state === 'expired' || update.state === 'released';
-    if (update.state === 'abandoned' && (update.clientId ?? update.hardware) !== undefined) return answer('unknown');
-    if (needsClient && update.hardware === undefined) return answer('missing-binding-information');
-    if (!this.#mayMove(lease, update)) return answer('fatal-conflict');
+    if (update.state === 'abandoned' && (update.clientId ?? update.hardware) !== undefined) return 'unknown';
+    if (needsClient && update.hardware === undefined) return 'missing-binding-information';
+    if (!this.#mayMove(lease, update)) return 'fatal-conflict';
     this.#queue = this.#queue.filter((waiting) => waiting !== lease);
     this.#job?.left.delete(lease);
     lease.isUnacked = false;
@@ -400,7 +412,7 @@ export class Dhcpd {
     lease.startsAt = update.stateSinceAt ?? lease.startsAt;
     lease.cltt = 0;
     if (update.state === 'expired' || update.state === 'released' || update.state === 'reset') this.#free(lease);
-    return answer();
+    return undefined;
   }
 
   #mayMove(lease: Lease, update: BindingUpdate): boolean {
@@ -506,7 +518,11 @@ export class Dhcpd {
   }
 
   /** A client gets or renews a lease here; undefined when dhcpd is silent or has nothing. */
-  lease(client: Uint8Array, desired: number, now: number): { readonly address: Ip4; readonly endsAt: number } | undefined {
+  lease(
+    client: Uint8Array,
+    desired: number,
+    now: number,
+  ): { readonly address: Ip4; readonly endsAt: number } | undefined {
     this.now = now;
     const isServing = this.state === 'normal' || this.state === 'communications-interrupted' || this.state === PD;
     if (!isServing || this.isStartup || SILENT_FOR.has(this.partner)) return undefined;
@@ -535,8 +551,7 @@ export class Dhcpd {
     const partners = this.own === 'free' ? 'backup' : 'free';
     return all.find(
       (lease) =>
-        lease.state === partners &&
-        this.now >= Math.max(this.stateSinceAt, lease.promisedAt) + this.options.mcltSec,
+        lease.state === partners && this.now >= Math.max(this.stateSinceAt, lease.promisedAt) + this.options.mcltSec,
     );
   }
 

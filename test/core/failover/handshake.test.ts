@@ -259,7 +259,10 @@ test('shutdown is announced, kept out of the record, and ends all dialling', () 
   a.hear({ kind: 'state', serverState: 'communications-interrupted', serverFlags: 0, stateSinceAt: WALL });
   const effects = a.step({ kind: 'command', command: { kind: 'shutdown' } });
   assert.ok(sent(effects).some((message) => message.kind === 'state' && message.serverState === 'shutdown'));
-  assert.ok(closes(effects));
+  assert.equal(a.endpoint.record().state, 'normal');
+  // The partner has a moment to go to PARTNER-DOWN.
+  a.nowMs = a.endpoint.deadlineMs ?? 0;
+  assert.ok(closes(a.step({ kind: 'timer' })));
   assert.equal(a.endpoint.record().state, 'normal');
   assert.equal(a.endpoint.deadlineMs, undefined);
 });

@@ -17,10 +17,36 @@ type Act =
 
 const side = fc.constantFrom('us' as const, 'dhcpd' as const);
 const act: fc.Arbitrary<Act> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('lease' as const, 'lease' as const, 'release' as const), at: side, client: fc.constantFrom(...CLIENTS) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('cut', 'heal', 'heal', 'kill-us', 'kill-dhcpd', 'revive-us', 'revive-us', 'revive-dhcpd', 'revive-dhcpd', 'revive-dhcpd-lost') }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('lease' as const, 'lease' as const, 'release' as const),
+      at: side,
+      client: fc.constantFrom(...CLIENTS),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        'cut',
+        'heal',
+        'heal',
+        'kill-us',
+        'kill-dhcpd',
+        'revive-us',
+        'revive-us',
+        'revive-dhcpd',
+        'revive-dhcpd',
+        'revive-dhcpd-lost',
+      ),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('we-say-down' as const, 'dhcpd-says-down' as const) }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('wait' as const), sec: fc.constantFrom(1, 2, 7, 20, 70, 200) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('wait' as const), sec: fc.constantFrom(1, 2, 7, 20, 70, 200) }),
+  },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('deliver' as const), toDhcpd: fc.nat(9), toUs: fc.nat(9) }) },
 ) as fc.Arbitrary<Act>;
 
@@ -120,25 +146,29 @@ function interrupt(lab: IscLab, how: string, restSec: number): void {
 for (const role of ROLES)
   test(`as ${role} toward dhcpd: a conflict that is interrupted anywhere, again and again, is resolved without its ruin`, () => {
     fc.assert(
-      fc.property(fc.array(interruption, { minLength: 1, maxLength: 5, size: 'max' }), fc.boolean(), (acts, hasLeases) => {
-        const lab = new IscLab({ role });
-        lab.start().settle().advance(2);
-        lab.cut();
-        if (hasLeases) for (const at of ['us', 'dhcpd'] as const) lab.lease(at, `c-${at}`);
-        lab.command({ kind: 'partner-down' });
-        lab.dhcpd.partnerDown();
-        lab.advance(1);
-        lab.isCut = false;
-        for (const { toDhcpd, toUs, how, restSec } of acts) {
-          lab.deliver(toDhcpd, toUs);
-          interrupt(lab, how, restSec);
+      fc.property(
+        fc.array(interruption, { minLength: 1, maxLength: 5, size: 'max' }),
+        fc.boolean(),
+        (acts, hasLeases) => {
+          const lab = new IscLab({ role });
+          lab.start().settle().advance(2);
+          lab.cut();
+          if (hasLeases) for (const at of ['us', 'dhcpd'] as const) lab.lease(at, `c-${at}`);
+          lab.command({ kind: 'partner-down' });
+          lab.dhcpd.partnerDown();
+          lab.advance(1);
+          lab.isCut = false;
+          for (const { toDhcpd, toUs, how, restSec } of acts) {
+            lab.deliver(toDhcpd, toUs);
+            interrupt(lab, how, restSec);
+            assert.equal(lab.dhcpd.ruin, undefined, story(lab));
+          }
+          lab.advance(600);
           assert.equal(lab.dhcpd.ruin, undefined, story(lab));
-        }
-        lab.advance(600);
-        assert.equal(lab.dhcpd.ruin, undefined, story(lab));
-        assert.equal(lab.states, 'normal / normal', story(lab));
-        assert.deepEqual(lab.differences(), [], story(lab));
-      }),
+          assert.equal(lab.states, 'normal / normal', story(lab));
+          assert.deepEqual(lab.differences(), [], story(lab));
+        },
+      ),
       { numRuns: 150 },
     );
   });

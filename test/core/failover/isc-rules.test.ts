@@ -39,7 +39,12 @@ for (const role of ROLES) {
     const one = normal(role);
     for (let i = 0; i < 3; i++) {
       one.lease(FIRST + i, Uint8Array.of(1, 2, 2, 2, 2, 2, i), 60);
-      one.table.change({ ...one.find(FIRST + i), hostName: Uint8Array.of(104), policy: Uint8Array.of(112), dnsFlags: 5 });
+      one.table.change({
+        ...one.find(FIRST + i),
+        hostName: Uint8Array.of(104),
+        policy: Uint8Array.of(112),
+        dnsFlags: 5,
+      });
     }
     one.answerAll();
     one.change({ ...one.find(FIRST), ipFlags: 1 });
@@ -48,7 +53,10 @@ for (const role of ROLES) {
     for (const message of updates) {
       assert.equal(message.updates.length, 1);
       const codes = optionCodes(message);
-      assert.deepEqual(codes.filter((code) => !ALLOWED_IN_UPDATES.includes(code)), []);
+      assert.deepEqual(
+        codes.filter((code) => !ALLOWED_IN_UPDATES.includes(code)),
+        [],
+      );
       const hasFlags = (message.updates[0]?.ipFlags ?? 0) !== 0;
       assert.equal(codes.includes(12), hasFlags);
     }
@@ -75,18 +83,32 @@ for (const role of ROLES) {
     for (const [i, offset] of [FIRST, FIRST + 1, 0, FIRST + 2].entries())
       one.hear({ kind: 'bndupd', xid: 70 + i, updates: [update(offset === 0 ? 70_000 : offset)] });
     const answers = one.all('bndack');
-    assert.deepEqual(answers.map((answer) => answer.xid), [70, 71, 72, 73]);
-    assert.deepEqual(answers.map((answer) => optionCodes(answer)), [[2], [2], [2, 21, 16], [2]]);
+    assert.deepEqual(
+      answers.map((answer) => answer.xid),
+      [70, 71, 72, 73],
+    );
+    assert.deepEqual(
+      answers.map((answer) => optionCodes(answer)),
+      [[2], [2], [2, 21, 16], [2]],
+    );
   });
 
   test(`2.14-4 as ${role}: the first STATE of a connection is never NORMAL, after a restart or a replaced connection either`, () => {
-    const one = rig(role, { record: { state: 'normal' } }).start().link();
+    const one = rig(role, { record: { state: 'normal' } })
+      .start()
+      .link();
     one.startupFlag('normal');
-    assert.deepEqual(one.all('state').map((state) => state.serverState), ['communications-interrupted', 'normal']);
+    assert.deepEqual(
+      one.all('state').map((state) => state.serverState),
+      ['communications-interrupted', 'normal'],
+    );
     one.answerAll().quiet().link();
     assert.equal(one.state, 'communications-interrupted');
     one.says('normal');
-    assert.deepEqual(one.all('state').map((state) => state.serverState), ['communications-interrupted', 'normal']);
+    assert.deepEqual(
+      one.all('state').map((state) => state.serverState),
+      ['communications-interrupted', 'normal'],
+    );
   });
 
   test(`2.14-5 as ${role}: a dhcpd that is NORMAL hears of no conflict; the connection is closed until it has left NORMAL`, () => {
@@ -94,11 +116,18 @@ for (const role of ROLES) {
       if (state === 'conflict-done' && role === 'secondary') continue;
       const one = rig(role, { record: { state } }).start().link();
       const effects = one.startupFlag('normal');
-      assert.ok(effects.some((effect) => effect.kind === 'close'), state);
+      assert.ok(
+        effects.some((effect) => effect.kind === 'close'),
+        state,
+      );
       assert.deepEqual(one.all('state'), []);
       // By then it has gone on to COMMUNICATIONS-INTERRUPTED.
       one.wait(60).quiet().link().says('communications-interrupted');
-      assert.deepEqual(one.all('state').map((told) => told.serverState), ['potential-conflict'], state);
+      assert.deepEqual(
+        one.all('state').map((told) => told.serverState),
+        ['potential-conflict'],
+        state,
+      );
     }
   });
 
@@ -110,7 +139,10 @@ for (const role of ROLES) {
       const one = rig(role, { record: { state: 'partner-down', partnerDownAt: (WALL - 500) as EpochSec } });
       one.start().wait(60).link();
       one.says('normal');
-      assert.deepEqual(one.all('state').map((state) => state.serverState), ['partner-down']);
+      assert.deepEqual(
+        one.all('state').map((state) => state.serverState),
+        ['partner-down'],
+      );
       one.says(second);
       assert.equal(one.state, expected);
     }
@@ -124,7 +156,10 @@ for (const role of ROLES) {
     assert.equal(one.last('state')?.serverState, 'recover-wait');
     one.step({ kind: 'disconnected', why: 'cut' });
     one.quiet().link().says('communications-interrupted');
-    assert.deepEqual(one.all('state').map((state) => state.serverState), ['recover']);
+    assert.deepEqual(
+      one.all('state').map((state) => state.serverState),
+      ['recover'],
+    );
     assert.equal(one.all('updreqall').length, 1);
   });
 
@@ -132,7 +167,10 @@ for (const role of ROLES) {
     const record = { state: 'recover-wait' as const, recoverWaitUntilAt: (WALL + 5000) as EpochSec };
     const one = rig(role, { record }).start().link();
     one.says('communications-interrupted');
-    assert.deepEqual(one.all('state').map((state) => state.serverState), ['recover']);
+    assert.deepEqual(
+      one.all('state').map((state) => state.serverState),
+      ['recover'],
+    );
     assert.equal(one.all('updreqall').length, 1);
   });
 
@@ -176,7 +214,10 @@ for (const role of ROLES) {
     assert.equal(one.told({ ...lease, leaseEndAt: (WALL + 60) as EpochSec, potentialEndAt: 0 as EpochSec }), 'accept');
     assert.equal(one.find().recvPotentialAt, WALL + 60);
     assert.equal(one.find().lastTransactionAt, WALL - 50);
-    assert.equal(one.told({ ...lease, leaseEndAt: (WALL + 60) as EpochSec, potentialEndAt: (WALL + 1) as EpochSec }), 'accept');
+    assert.equal(
+      one.told({ ...lease, leaseEndAt: (WALL + 60) as EpochSec, potentialEndAt: (WALL + 1) as EpochSec }),
+      'accept',
+    );
     assert.equal(one.find().recvPotentialAt, WALL + 60);
     // The release carries the old CLTT or none, and the moment of the release as LET.
     const released = { state: 'released' as const, hardware: CLIENT, stateSinceAt: (WALL - 50) as EpochSec };
@@ -212,7 +253,9 @@ for (const role of ROLES) {
   });
 
   test(`2.14-16 as ${role}: a first STATE without the flag may be a start-up STATE, and one with it counts like another`, () => {
-    const one = rig(role, { record: { state: 'communications-interrupted' } }).start().link();
+    const one = rig(role, { record: { state: 'communications-interrupted' } })
+      .start()
+      .link();
     one.startupFlag('normal');
     assert.equal(one.state, 'normal');
     assert.equal(iscReaction('partner-down', 'communications-interrupted', true), 'hold');
@@ -223,7 +266,11 @@ for (const role of ROLES) {
     const one = normal(role);
     one.lease(FIRST, CLIENT, 60);
     one.answerAll();
-    const theirs = { hardware: OTHER_CLIENT, leaseEndAt: (WALL + 60) as EpochSec, lastTransactionAt: (WALL - 5) as EpochSec };
+    const theirs = {
+      hardware: OTHER_CLIENT,
+      leaseEndAt: (WALL + 60) as EpochSec,
+      lastTransactionAt: (WALL - 5) as EpochSec,
+    };
     const verdict = one.told({ state: 'active', ...theirs });
     assert.equal(verdict, role === 'primary' ? 'fatal-conflict' : 'accept');
   });
@@ -231,16 +278,30 @@ for (const role of ROLES) {
   test(`2.14-19 as ${role}: an update that was dropped in a duel and is accepted all the same is repaired by one more`, () => {
     const one = normal(role);
     one.lease(FIRST, CLIENT, 60);
-    const theirs = { hardware: OTHER_CLIENT, leaseEndAt: (WALL + 60) as EpochSec, lastTransactionAt: (WALL + 5) as EpochSec };
+    const theirs = {
+      hardware: OTHER_CLIENT,
+      leaseEndAt: (WALL + 60) as EpochSec,
+      lastTransactionAt: (WALL + 5) as EpochSec,
+    };
     assert.equal(one.told({ state: 'active', ...theirs }), 'accept');
     one.quiet().answer();
     const repair = one.all('bndupd').flatMap((message) => message.updates);
-    assert.deepEqual(repair.map((update) => [update.state, update.hardware]), [['active', OTHER_CLIENT]]);
+    assert.deepEqual(
+      repair.map((update) => [update.state, update.hardware]),
+      [['active', OTHER_CLIENT]],
+    );
   });
 
   test(`5.3 as ${role}: a lease without end is 0x7fffffff on the wire, and is one when it comes back`, () => {
     const one = normal(role);
-    one.change({ ...one.find(), state: 'active', hardware: CLIENT, ipFlags: 2, leaseEndAt: INFINITE_AT, sentPotentialAt: INFINITE_AT });
+    one.change({
+      ...one.find(),
+      state: 'active',
+      hardware: CLIENT,
+      ipFlags: 2,
+      leaseEndAt: INFINITE_AT,
+      sentPotentialAt: INFINITE_AT,
+    });
     const message = one.last('bndupd');
     assert.ok(message !== undefined);
     const bytes = encodeMessage({ ...message, sentAt: WALL } as FailoverMessage, 'isc');
@@ -328,9 +389,16 @@ test('2.14-11 as primary EXPIRED is told after the end, and BACKUP only after it
   const one = normal('primary');
   one.lease(FIRST, CLIENT, 60);
   one.answerAll().quiet().waitInContact(70);
-  assert.deepEqual(one.unanswered.map((update) => [update.address, update.state]), [[address(FIRST), 'expired']]);
+  assert.deepEqual(
+    one.unanswered.map((update) => [update.address, update.state]),
+    [[address(FIRST), 'expired']],
+  );
   one.waitInContact(40);
-  assert.ok(!one.all('bndupd').some(({ updates }) => updates.some((u) => u.address === address(FIRST) && u.state !== 'expired')));
+  assert.ok(
+    !one
+      .all('bndupd')
+      .some(({ updates }) => updates.some((u) => u.address === address(FIRST) && u.state !== 'expired')),
+  );
   one.answer();
   assert.equal(one.find().state, 'free');
 });
@@ -343,8 +411,14 @@ test('2.14-11 an address that was freed in PARTNER-DOWN is told as EXPIRED, not 
   assert.equal(one.find().state, 'free');
   one.link().says('recover');
   one.hear({ kind: 'updreqall', xid: 7 });
-  const told = one.all('bndupd').flatMap((message) => message.updates).filter((update) => update.address === address(FIRST));
-  assert.deepEqual(told.map((update) => [update.state, update.hardware]), [['expired', CLIENT]]);
+  const told = one
+    .all('bndupd')
+    .flatMap((message) => message.updates)
+    .filter((update) => update.address === address(FIRST));
+  assert.deepEqual(
+    told.map((update) => [update.state, update.hardware]),
+    [['expired', CLIENT]],
+  );
   one.answerAll();
   assert.equal(one.find().dirty, false);
   assert.equal(one.last('upddone')?.xid, 7);
@@ -356,7 +430,9 @@ test('2.14-18 as primary no available address is ever taken back from dhcpd with
   for (let i = 0; i < 6; i++) lab.lease('us', `c${i}`, 400);
   lab.advance(400);
   const taken = lab.sent.filter(
-    (message) => message.kind === 'bndupd' && message.updates.some((u) => u.state === 'free' && u.stateSinceAt !== undefined && u.stateSinceAt !== 0),
+    (message) =>
+      message.kind === 'bndupd' &&
+      message.updates.some((u) => u.state === 'free' && u.stateSinceAt !== undefined && u.stateSinceAt !== 0),
   );
   assert.deepEqual(taken, []);
 });
@@ -380,7 +456,10 @@ test('5.3 a reserved lease that dhcpd refuses with 19 is told again without the 
   one.change({ ...one.find(), state: 'active', hardware: CLIENT, ipFlags: 1, leaseEndAt: (WALL + 60) as EpochSec });
   assert.equal(one.last('bndupd')?.updates[0]?.ipFlags, 1);
   one.answer('ip-not-reserved');
-  assert.deepEqual([one.last('bndupd')?.updates[0]?.state, one.last('bndupd')?.updates[0]?.ipFlags], ['active', undefined]);
+  assert.deepEqual(
+    [one.last('bndupd')?.updates[0]?.state, one.last('bndupd')?.updates[0]?.ipFlags],
+    ['active', undefined],
+  );
   one.answer();
   assert.equal(one.find().dirty, false);
   assert.equal(one.find().ipFlags, 1);
@@ -391,7 +470,10 @@ test('5.3 FREE with the reserved flag is taken from dhcpd, BACKUP with it only w
   const at = (WALL + 1) as EpochSec;
   assert.equal(one.told({ state: 'free', ipFlags: 1, stateSinceAt: at }), 'accept');
   assert.equal(one.told({ state: 'backup', ipFlags: 1, stateSinceAt: at }), 'accept');
-  assert.equal(one.told({ address: address(FIRST + 1), state: 'backup', ipFlags: 1, stateSinceAt: at }), 'ip-not-reserved');
+  assert.equal(
+    one.told({ address: address(FIRST + 1), state: 'backup', ipFlags: 1, stateSinceAt: at }),
+    'ip-not-reserved',
+  );
 });
 
 test('1.8-7 the MCLT that dhcpd as primary told is kept: it holds out of contact, after a restart, and after a change here', () => {
@@ -412,7 +494,10 @@ test('1.1 as primary CONNECT is sent on the connection that comes up, whoever op
   for (const dialled of [false, true]) {
     const one = rig('primary').start();
     const effects = one.step({ kind: 'connected', dialled });
-    assert.deepEqual(sentOf(effects).map((message) => message.kind), ['connect']);
+    assert.deepEqual(
+      sentOf(effects).map((message) => message.kind),
+      ['connect'],
+    );
   }
   const secondary = rig('secondary').start();
   assert.ok(secondary.effects.some((effect) => effect.kind === 'dial'));

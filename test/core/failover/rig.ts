@@ -14,13 +14,11 @@ import type {
   EndpointLimits,
   RelationshipRecord,
 } from '../../../src/core/failover/endpoint-types.ts';
-
-import type { ServerSide } from '../../clauses/parties.ts';
 import { encodeMessage } from '../../../src/wire/failover/codec.ts';
 import {
-  FLAG_STARTUP,
   type BindingUpdate,
   type FailoverMessage,
+  FLAG_STARTUP,
   type MessageKind,
   type OutMessage,
   type RejectReason,
@@ -29,6 +27,7 @@ import {
 } from '../../../src/wire/failover/messages.ts';
 import { listOptions } from '../../../src/wire/failover/options.ts';
 import type { EpochSec, Ip4, MonoMs, Now, Sec } from '../../../src/wire/units.ts';
+import type { ServerSide } from '../../clauses/parties.ts';
 import { makeFakeTable } from './fake-table.ts';
 import { poolOf, SCOPE } from './pair.ts';
 
@@ -199,7 +198,7 @@ export class Rig {
       relationshipName: 'pair',
       maxUnacked: 10,
       receiveTimerSec: 60,
-      vendorClass: 'partner',
+      vendorClass: this.profile === 'isc' ? 'isc-4.4.3-P1' : 'partner',
       protocolVersion: 1,
     };
     if (this.role === 'primary') {
@@ -239,7 +238,10 @@ export class Rig {
   }
 
   /** An update of the partner; what it was answered with, `accept` or the reason. */
-  told(update: Partial<BindingUpdate> & Pick<BindingUpdate, 'state'>, sentAt?: number): RejectReason | 'accept' | 'none' {
+  told(
+    update: Partial<BindingUpdate> & Pick<BindingUpdate, 'state'>,
+    sentAt?: number,
+  ): RejectReason | 'accept' | 'none' {
     const whole = { address: address(FIRST), ...update };
     const effects = this.hear({ kind: 'bndupd', updates: [whole], ...(sentAt === undefined ? {} : { sentAt }) });
     const answer = sentOf(effects).find((message) => message.kind === 'bndack');

@@ -69,7 +69,7 @@ const RELATIONSHIP_KEYS = [
   'silentScopeIds',
   'holdsAllData',
 ] as const;
-/** The last two are only there when they say something. */
+/** The last three are only there when they say something. */
 const relationship: fc.Arbitrary<RelationshipRecord> = fc.record(
   {
     name,
@@ -92,6 +92,7 @@ const relationship: fc.Arbitrary<RelationshipRecord> = fc.record(
     holdsAllData: fc.boolean(),
     lossAt: at,
     toldSequence: fc.maxSafeNat(),
+    adoptedMcltSec: sec,
   },
   {
     requiredKeys: [...RELATIONSHIP_KEYS],

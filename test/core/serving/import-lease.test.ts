@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { ImportVerdict, LeaseToImport } from '../../../src/core/serving/import-lease.ts';
+import type { ImportVerdict, LeaseToImport } from '../../../src/core/serving/serving-types.ts';
 import { type EpochSec, INFINITE_AT, type Ip4, ip4 } from '../../../src/wire/units.ts';
 import { rightsWith } from './fake-rights.ts';
 import { at, configOf, hexBytes, makeWorld, outcome, START_AT, scopeOf, type World } from './world.ts';
@@ -132,16 +132,36 @@ test('a client that gave the address up here does not get it back by an older le
   assert.equal(world.binding('10.0.0.14').state, 'free');
 });
 
-test('a declined address is set aside for as long as it would be here, and not twice', () => {
+test('a declined address is set aside until it would be usable there, at most for the time that holds here', () => {
   const world = makeWorld(configOf([scopeOf()], { declineHoldSec: 600 }));
   const declined: LeaseToImport = leaseOf('10.0.0.14', { state: 'declined', hardware: undefined });
   assert.equal(take(world, declined), 'made');
-  const { state, stateSinceAt } = world.binding('10.0.0.14');
-  assert.deepEqual([state, stateSinceAt], ['abandoned', START_AT - 100]);
+  assert.deepEqual(
+    [world.binding('10.0.0.14').state, world.binding('10.0.0.14').stateSinceAt],
+    ['abandoned', START_AT],
+  );
   assert.equal(take(world, declined), 'present');
-  assert.equal(take(world, { ...declined, address: at('10.0.0.13'), startAt: (START_AT - 600) as EpochSec }), 'over');
+  assert.equal(take(world, { ...declined, address: at('10.0.0.13'), endAt: (START_AT + 60) as EpochSec }), 'made');
+  assert.equal(world.binding('10.0.0.13').stateSinceAt, START_AT + 60 - 600 + 440, 'not before it was declined');
+  const old = (START_AT - 5000) as EpochSec;
+  assert.equal(
+    take(world, { ...declined, address: at('10.0.0.12'), startAt: old, endAt: (START_AT + 60) as EpochSec }),
+    'made',
+  );
+  assert.equal(world.binding('10.0.0.12').stateSinceAt, START_AT + 60 - 600);
+  assert.equal(take(world, { ...declined, address: at('10.0.0.11'), endAt: START_AT as EpochSec }), 'over');
   const taken = world.lease({ mac: '02 00 00 00 00 07' });
   assert.equal(take(world, { ...declined, address: at(taken) }), 'held');
+});
+
+test('an address that was used or set aside here since is not set aside again', () => {
+  const world = makeWorld(configOf([scopeOf()], { declineHoldSec: 600 }));
+  const declined = leaseOf('10.0.0.14', { state: 'declined', hardware: undefined });
+  take(world, declined);
+  world.change('10.0.0.14', { state: 'free', stateSinceAt: (START_AT + 1) as EpochSec });
+  world.advance(10);
+  assert.equal(take(world, declined), 'newer');
+  assert.equal(take(world, { ...declined, startAt: (START_AT + 5) as EpochSec }), 'made', 'declined there later');
 });
 
 test('a trial says what would be and changes nothing', () => {

@@ -21,7 +21,8 @@ for (const name of SAMPLES) {
     const { report, ...plan } = await readSample(name);
     compare(`${name}.plan.json`, `${JSON.stringify(plan, null, 2)}\n`);
     const lines = report.map(
-      (line) => `${line.file}:${line.line} ${line.carried}: ${line.statement}\n    ${[line.outcome, line.advice].filter(Boolean).join('. ')}\n`,
+      (line) =>
+        `${line.file}:${line.line} ${line.carried}: ${line.statement}\n    ${[line.outcome, line.advice].filter(Boolean).join('. ')}\n`,
     );
     compare(`${name}.report.txt`, lines.join(''));
   });

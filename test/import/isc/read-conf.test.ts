@@ -22,7 +22,14 @@ test('options stand at the level where they were set, and the inner one wins as 
   assert.deepEqual(
     scopes.map((scope) => [scope.scopeId, scope.superscopeName, scope.options]),
     [
-      ['10.0.0.0', 'lan', [{ code: 15, hex: textHex('inner') }, { code: 3, hex: '0a000001' }]],
+      [
+        '10.0.0.0',
+        'lan',
+        [
+          { code: 15, hex: textHex('inner') },
+          { code: 3, hex: '0a000001' },
+        ],
+      ],
       ['10.0.1.0', 'lan', [{ code: 15, hex: textHex('shared') }]],
     ],
   );
@@ -68,7 +75,10 @@ test('of two classes that a client is in, the first one of the file wins here to
     class "one" { match if substring(option vendor-class-identifier, 0, 3) = "abc"; option domain-name "1"; }
     class "two" { match if substring(option vendor-class-identifier, 0, 2) = "ab"; option domain-name "2"; }
     ${NET} {}`);
-  assert.deepEqual(server.options?.map((option) => option.vendorClass), ['ab', 'abc']);
+  assert.deepEqual(
+    server.options?.map((option) => option.vendorClass),
+    ['ab', 'abc'],
+  );
 });
 
 test('a subclass has the values of its class too, and classes by anything else are told as not carried over', async () => {
@@ -138,13 +148,26 @@ test('overlapping, misaligned and too small networks are told, with all that sta
     ${NET} { } subnet 10.0.0.128 netmask 255.255.255.128 { option routers 10.0.0.129; }
     subnet 10.0.1.1 netmask 255.255.255.0 { option time-offset 1; } subnet 10.0.2.0 netmask 255.255.255.254 { }
     subnet 127.0.0.0 netmask 255.0.0.0 { } subnet 10.0.3.0 netmask 255.0.255.0 { }`);
-  assert.deepEqual(found.scopes.map((scope) => scope.scopeId), ['10.0.0.0']);
-  for (const start of ['subnet 10.0.0.128', 'option routers', 'subnet 10.0.1.1', 'option time-offset', 'subnet 10.0.2.0', 'subnet 127', 'subnet 10.0.3.0'])
+  assert.deepEqual(
+    found.scopes.map((scope) => scope.scopeId),
+    ['10.0.0.0'],
+  );
+  for (const start of [
+    'subnet 10.0.0.128',
+    'option routers',
+    'subnet 10.0.1.1',
+    'option time-offset',
+    'subnet 10.0.2.0',
+    'subnet 127',
+    'subnet 10.0.3.0',
+  ])
     assert.equal(lineFor(found, start).carried, 'not-carried', start);
 });
 
 test('options of the only pool are the scope’s; those of several pools have no place', async () => {
-  const one = await plan(`${NET} { pool { range 10.0.0.10 10.0.0.20; option domain-name "p"; default-lease-time 300; max-lease-time 300; } }`);
+  const one = await plan(
+    `${NET} { pool { range 10.0.0.10 10.0.0.20; option domain-name "p"; default-lease-time 300; max-lease-time 300; } }`,
+  );
   assert.deepEqual(one.scopes[0]?.options, [{ code: 15, hex: textHex('p') }]);
   assert.equal(one.scopes[0]?.leaseDurationSec, 300);
   const two = await plan(`${NET} { pool { range 10.0.0.10; option domain-name "p"; } pool { range 10.0.0.20; } }`);
@@ -153,7 +176,9 @@ test('options of the only pool are the scope’s; those of several pools have no
 });
 
 test('who may have the addresses of a pool is told as not carried over', async () => {
-  const found = await plan(`${NET} { pool { range 10.0.0.10; deny unknown-clients; allow members of "x"; deny dynamic bootp clients; allow all clients; } }`);
+  const found = await plan(
+    `${NET} { pool { range 10.0.0.10; deny unknown-clients; allow members of "x"; deny dynamic bootp clients; allow all clients; } }`,
+  );
   assert.equal(lineFor(found, 'deny unknown').carried, 'not-carried');
   assert.equal(lineFor(found, 'allow members').carried, 'not-carried');
   assert.equal(lineFor(found, 'deny dynamic').carried, 'carried');
@@ -161,7 +186,8 @@ test('who may have the addresses of a pool is told as not carried over', async (
 });
 
 test('the lease time is what a client gets that asks for nothing, and dhcpd’s own where the file says none', async () => {
-  const times = async (text: string): Promise<number | undefined> => (await plan(`${text} ${NET} {}`)).scopes[0]?.leaseDurationSec;
+  const times = async (text: string): Promise<number | undefined> =>
+    (await plan(`${text} ${NET} {}`)).scopes[0]?.leaseDurationSec;
   assert.equal(await times(''), 43_200);
   assert.equal(await times('default-lease-time 600;'), 600);
   assert.equal(await times('max-lease-time 600;'), 600);
@@ -173,7 +199,10 @@ test('a host’s own lease time is option 51 of its reservation, and the others 
   const { scopes } = await plan(`default-lease-time 600; max-lease-time 600;
     ${NET} { } host a { hardware ethernet 0:0:0:0:0:1; fixed-address 10.0.0.5; default-lease-time 60; max-lease-time 60; }
     host b { hardware ethernet 0:0:0:0:0:2; fixed-address 10.0.0.6; }`);
-  assert.deepEqual(scopes[0]?.reservations.map(({ options }) => options), [[{ code: 51, hex: '0000003c' }], []]);
+  assert.deepEqual(
+    scopes[0]?.reservations.map(({ options }) => options),
+    [[{ code: 51, hex: '0000003c' }], []],
+  );
 });
 
 test('hosts are known by hardware address, client identifier, circuit id or remote id', async () => {
@@ -187,20 +216,24 @@ test('hosts are known by hardware address, client identifier, circuit id or remo
     host g { fixed-address 10.0.0.7; }
     host h { hardware ethernet 0:1:2:3:4:7; }
     host i { hardware ethernet 0:1:2:3:4:8; fixed-address name.example.org; }`);
-  assert.deepEqual(found.scopes[0]?.reservations.map(({ name, client }) => [name, client]), [
-    ['a', { kind: 'hardware', hex: '000102030405' }],
-    ['b', { kind: 'client-id', hex: '0178' }],
-    ['c', { kind: 'circuit-id', hex: '0102' }],
-    ['d', { kind: 'remote-id', hex: '72' }],
-    ['e', { kind: 'hardware', hex: '000102030406', htype: 6 }],
-  ]);
+  assert.deepEqual(
+    found.scopes[0]?.reservations.map(({ name, client }) => [name, client]),
+    [
+      ['a', { kind: 'hardware', hex: '000102030405' }],
+      ['b', { kind: 'client-id', hex: '0178' }],
+      ['c', { kind: 'circuit-id', hex: '0102' }],
+      ['d', { kind: 'remote-id', hex: '72' }],
+      ['e', { kind: 'hardware', hex: '000102030406', htype: 6 }],
+    ],
+  );
   for (const name of ['f', 'g', 'h', 'i']) assert.equal(lineFor(found, `host ${name}`).carried, 'not-carried', name);
   assert.equal(lineFor(found, 'option dhcp-client-identifier 9:9').carried, 'changed');
 });
 
 test('use-host-decl-names sets the name where no other is set', async () => {
   const names = async (text: string): Promise<unknown> =>
-    (await plan(`${text} host pc { hardware ethernet 0:0:0:0:0:1; fixed-address 10.0.0.5; }`)).scopes[0]?.reservations[0]?.options;
+    (await plan(`${text} host pc { hardware ethernet 0:0:0:0:0:1; fixed-address 10.0.0.5; }`)).scopes[0]
+      ?.reservations[0]?.options;
   assert.deepEqual(await names(`${NET} { } use-host-decl-names on;`), [{ code: 12, hex: textHex('pc') }]);
   assert.deepEqual(await names(`${NET} { } use-host-decl-names off;`), []);
   assert.deepEqual(await names(`${NET} { option host-name "all"; } use-host-decl-names on;`), []);
@@ -233,7 +266,14 @@ test('a choice by user class or vendor class becomes values for these, its else 
 });
 
 test('conditions that cannot be expressed are told with everything inside', async () => {
-  for (const condition of ['option arch = 00:07', 'known', 'substring(option vendor-class-identifier, 1, 3) = "abc"', 'option vendor-class-identifier ~= "x"', 'not exists user-class', 'substring(option vendor-class-identifier, 0, 2) = "abc"']) {
+  for (const condition of [
+    'option arch = 00:07',
+    'known',
+    'substring(option vendor-class-identifier, 1, 3) = "abc"',
+    'option vendor-class-identifier ~= "x"',
+    'not exists user-class',
+    'substring(option vendor-class-identifier, 0, 2) = "abc"',
+  ]) {
     const found = await plan(`${NET} { if ${condition} { filename "a"; } else { filename "b"; } }`);
     assert.deepEqual(found.scopes[0]?.options, [], condition);
     assert.equal(lineFor(found, 'filename "a"').carried, 'not-carried', condition);
@@ -242,9 +282,12 @@ test('conditions that cannot be expressed are told with everything inside', asyn
 });
 
 test('failover peers become relationships with the scopes whose pools name them', async () => {
-  const peer = (more: string): string => `failover peer "f" { address 10.0.0.2; peer address 10.0.0.3; load balance max seconds 3; ${more} }`;
+  const peer = (more: string): string =>
+    `failover peer "f" { address 10.0.0.2; peer address 10.0.0.3; load balance max seconds 3; ${more} }`;
   const pool = `${NET} { pool { failover peer "f"; range 10.0.0.10 10.0.0.20; } }`;
-  const first = await plan(`${peer('primary; mclt 600; split 200; port 519; peer port 520; auto-partner-down 60;')} ${pool}`);
+  const first = await plan(
+    `${peer('primary; mclt 600; split 200; port 519; peer port 520; auto-partner-down 60;')} ${pool}`,
+  );
   assert.deepEqual(first.relationships, [
     {
       name: 'f',
@@ -269,7 +312,9 @@ test('failover peers become relationships with the scopes whose pools name them'
     second.relationships.map(({ role, mcltSec, partnerPort }) => [role, mcltSec, partnerPort]),
     [['secondary', null, 647]],
   );
-  const named = await plan(`failover peer "f" { primary; address a.example; peer address b.example; mclt 60; } ${pool}`);
+  const named = await plan(
+    `failover peer "f" { primary; address a.example; peer address b.example; mclt 60; } ${pool}`,
+  );
   assert.deepEqual(named.relationships, []);
   assert.equal(lineFor(named, 'failover peer "f" {}').carried, 'not-carried');
   const unused = await plan(`${peer('primary; mclt 60; hba ff;')} ${NET} { range 10.0.0.10; }`);
@@ -277,7 +322,8 @@ test('failover peers become relationships with the scopes whose pools name them'
 });
 
 test('addresses that the partner does not know are left out of a shared scope', async () => {
-  const { scopes, relationships } = await plan(`failover peer "f" { primary; mclt 60; address 10.0.0.2; peer address 10.0.0.3; }
+  const { scopes, relationships } =
+    await plan(`failover peer "f" { primary; mclt 60; address 10.0.0.2; peer address 10.0.0.3; }
     ${NET} { pool { failover peer "f"; range 10.0.0.10 10.0.0.20; } pool { range 10.0.0.30 10.0.0.40; } }`);
   assert.deepEqual([scopes[0]?.startRange, scopes[0]?.endRange], ['10.0.0.10', '10.0.0.20']);
   assert.deepEqual(relationships[0]?.scopeIds, ['10.0.0.0']);
@@ -309,7 +355,16 @@ test('values of every type come out as dhcpd sends them', async () => {
 });
 
 test('a value that does not have its type, or is computed for each client, is told and nothing is guessed', async () => {
-  for (const statement of ['option routers a.example;', 'option routers 10.0.0.1 10.0.0.2;', 'option time-offset x;', 'option interface-mtu 70000;', 'option no-such "x";', 'option host-name = concat("a", option host-name);', 'option domain-name unquoted;', 'option domain-search "a..b";']) {
+  for (const statement of [
+    'option routers a.example;',
+    'option routers 10.0.0.1 10.0.0.2;',
+    'option time-offset x;',
+    'option interface-mtu 70000;',
+    'option no-such "x";',
+    'option host-name = concat("a", option host-name);',
+    'option domain-name unquoted;',
+    'option domain-search "a..b";',
+  ]) {
     const found = await plan(`${statement} ${NET} {}`);
     assert.equal(found.server.options, undefined, statement);
     assert.equal(lineFor(found, statement.slice(0, 12)).carried, 'not-carried', statement);
@@ -317,7 +372,9 @@ test('a value that does not have its type, or is computed for each client, is to
 });
 
 test('expressions that are the same for every client are worked out', async () => {
-  const { server } = await plan(`option host-name = concat("a", concat("b", 63)); option x code 230 = string; option x = encode-int(258, 16); ${NET} {}`);
+  const { server } = await plan(
+    `option host-name = concat("a", concat("b", 63)); option x code 230 = string; option x = encode-int(258, 16); ${NET} {}`,
+  );
   assert.deepEqual(server.options, [
     { code: 12, hex: '616263' },
     { code: 230, hex: '0102' },
@@ -329,12 +386,20 @@ test('whether the server is authoritative is what all networks say', async () =>
   assert.equal(await asked(`${NET} {}`), false);
   assert.equal(await asked(`authoritative; ${NET} {}`), true);
   assert.equal(await asked(`${NET} { authoritative; }`), true);
-  assert.equal(await asked(`authoritative; ${NET} { not authoritative; } subnet 10.0.1.0 netmask 255.255.255.0 {}`), false);
+  assert.equal(
+    await asked(`authoritative; ${NET} { not authoritative; } subnet 10.0.1.0 netmask 255.255.255.0 {}`),
+    false,
+  );
 });
 
 test('two shared networks whose names differ in case only keep apart', async () => {
-  const { scopes } = await plan(`shared-network LAN { ${NET} {} } shared-network lan { subnet 10.0.1.0 netmask 255.255.255.0 {} }`);
-  assert.deepEqual(scopes.map((scope) => scope.superscopeName), ['LAN', 'lan (2)']);
+  const { scopes } = await plan(
+    `shared-network LAN { ${NET} {} } shared-network lan { subnet 10.0.1.0 netmask 255.255.255.0 {} }`,
+  );
+  assert.deepEqual(
+    scopes.map((scope) => scope.superscopeName),
+    ['LAN', 'lan (2)'],
+  );
 });
 
 test('included files are read where they stand, and one that cannot be read is told', async () => {
@@ -387,8 +452,12 @@ test('secrets are in no plan and no report', async () => {
 });
 
 test('no text makes the reader throw', async () => {
-  const words = [...new Set(SAMPLES.flatMap((name) => sampleText(`${name}.conf`).match(/[\w.:-]+|"[^"]*"|[{};,=()#]/g) ?? []))];
-  const soup = fc.array(fc.constantFrom(...words, '{', '}', ';', ';', '(', ')'), { maxLength: 60 }).map((some) => some.join(' '));
+  const words = [
+    ...new Set(SAMPLES.flatMap((name) => sampleText(`${name}.conf`).match(/[\w.:-]+|"[^"]*"|[{};,=()#]/g) ?? [])),
+  ];
+  const soup = fc
+    .array(fc.constantFrom(...words, '{', '}', ';', ';', '(', ')'), { maxLength: 60 })
+    .map((some) => some.join(' '));
   await fc.assert(
     fc.asyncProperty(fc.oneof(soup, fc.string({ unit: 'binary', maxLength: 80 })), async (text) => {
       const found = await read(text);

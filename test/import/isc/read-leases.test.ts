@@ -99,11 +99,15 @@ test('the lines of the report are those of the file', async () => {
 
 test('a lease file that dhcpd wrote in a failover pair is read without a complaint', async () => {
   const text = sampleText('written-by-dhcpd.leases');
-  const strange = (await reports(text)).filter((line) => line.carried === 'not-carried' && !/IPv4 only/.test(line.outcome));
+  const strange = (await reports(text)).filter(
+    (line) => line.carried === 'not-carried' && !/IPv4 only/.test(line.outcome),
+  );
   assert.deepEqual(strange, []);
   const found = await leases(text);
   // What the last entry of each address says, found by a look at the text alone.
-  const states = new Map([...text.matchAll(/^lease (\S+) \{[^}]*?^ {2}binding state (\w+);/gm)].map((match) => [match[1], match[2]]));
+  const states = new Map(
+    [...text.matchAll(/^lease (\S+) \{[^}]*?^ {2}binding state (\w+);/gm)].map((match) => [match[1], match[2]]),
+  );
   const held = [...states].filter(([, state]) => state === 'active' || state === 'abandoned');
   assert.ok(held.length > 0);
   assert.deepEqual(found.map((lease) => lease.address).sort(), held.map(([address]) => address).sort());
@@ -133,7 +137,20 @@ test('a file that ends anywhere gives the leases of its whole entries and one li
 });
 
 test('no text makes the reader throw', async () => {
-  const words = ['lease', '10.0.0.1', '{', '}', ';', '"', 'binding state active;', 'starts never;', 'uid "\\', '#', '\n', 'hardware ethernet 1:2;'];
+  const words = [
+    'lease',
+    '10.0.0.1',
+    '{',
+    '}',
+    ';',
+    '"',
+    'binding state active;',
+    'starts never;',
+    'uid "\\',
+    '#',
+    '\n',
+    'hardware ethernet 1:2;',
+  ];
   await fc.assert(
     fc.asyncProperty(fc.array(fc.constantFrom(...words), { maxLength: 40 }), async (some) => {
       await all(some.join(' '), 7);

@@ -49,36 +49,121 @@ interface Asked {
 const PC = '020000000001';
 const CAMPUS: readonly Asked[] = [
   { who: 'a computer of the main building', relay: '10.64.16.1', hardware: PC, wanted: '10.64.16.100' },
-  { who: 'a telephone, which has values of its class', relay: '10.64.16.1', hardware: '020000000002', wanted: '10.64.16.101', vendorClass: 'snom320' },
-  { who: 'a telephone whose name server goes over the network’s own', relay: '10.64.32.1', hardware: '020000000003', wanted: '10.64.32.100', vendorClass: 'snom320' },
+  {
+    who: 'a telephone, which has values of its class',
+    relay: '10.64.16.1',
+    hardware: '020000000002',
+    wanted: '10.64.16.101',
+    vendorClass: 'snom320',
+  },
+  {
+    who: 'a telephone whose name server goes over the network’s own',
+    relay: '10.64.32.1',
+    hardware: '020000000003',
+    wanted: '10.64.32.100',
+    vendorClass: 'snom320',
+  },
   { who: 'another telephone', relay: '10.69.0.1', hardware: '020000000004', vendorClass: 'AastraIPPhone6731i' },
-  { who: 'a machine that boots from the network', relay: '10.69.0.1', hardware: '020000000005', vendorClass: 'PXEClient:Arch:00000' },
-  { who: 'an access point with options inside option 43', relay: '10.70.0.1', hardware: '020000000006', vendorClass: 'Cisco AP c1700', differs: [51] },
+  {
+    who: 'a machine that boots from the network',
+    relay: '10.69.0.1',
+    hardware: '020000000005',
+    vendorClass: 'PXEClient:Arch:00000',
+  },
+  {
+    who: 'an access point with options inside option 43',
+    relay: '10.70.0.1',
+    hardware: '020000000006',
+    vendorClass: 'Cisco AP c1700',
+    differs: [51],
+  },
   { who: 'another one', relay: '10.70.0.1', hardware: '020000000007', vendorClass: 'ubnt', differs: [51] },
-  { who: 'a kiosk, by a choice in its network', relay: '10.69.0.1', hardware: '020000000008', vendorClass: 'kiosk', differs: ['siaddr'] },
+  {
+    who: 'a kiosk, by a choice in its network',
+    relay: '10.69.0.1',
+    hardware: '020000000008',
+    vendorClass: 'kiosk',
+    differs: ['siaddr'],
+  },
   { who: 'a wireless client', relay: '10.65.0.1', hardware: '020000000009', wanted: '10.65.7.7' },
-  { who: 'a printer with the options of its group', relay: '10.64.32.1', hardware: '008077000001', address: '10.64.32.5' },
+  {
+    who: 'a printer with the options of its group',
+    relay: '10.64.32.1',
+    hardware: '008077000001',
+    address: '10.64.32.5',
+  },
   { who: 'a printer with its own name', relay: '10.64.32.1', hardware: '008077000002', address: '10.64.32.6' },
-  { who: 'a printer with its own lease time and boot file', relay: '10.64.32.1', hardware: '008077000003', address: '10.64.32.7' },
+  {
+    who: 'a printer with its own lease time and boot file',
+    relay: '10.64.32.1',
+    hardware: '008077000003',
+    address: '10.64.32.7',
+  },
   { who: 'the same printer in another network', relay: '10.67.0.1', hardware: '008077000003', address: '10.67.0.7' },
-  { who: 'a machine known by its identifier', relay: '10.69.0.1', hardware: '02000000000a', clientId: '006d616368696e652d37', address: '10.69.0.7', differs: ['siaddr'] },
-  { who: 'a machine known by both', relay: '10.69.0.1', hardware: '008077000009', clientId: '01008077000009', address: '10.69.0.9', differs: ['siaddr'] },
-  { who: 'a machine known by its switch port', relay: '10.69.0.1', hardware: '02000000000b', relayInformation: '01060004000a0102', address: '10.69.0.10', differs: ['siaddr'] },
+  {
+    who: 'a machine known by its identifier',
+    relay: '10.69.0.1',
+    hardware: '02000000000a',
+    clientId: '006d616368696e652d37',
+    address: '10.69.0.7',
+    differs: ['siaddr'],
+  },
+  {
+    who: 'a machine known by both',
+    relay: '10.69.0.1',
+    hardware: '008077000009',
+    clientId: '01008077000009',
+    address: '10.69.0.9',
+    differs: ['siaddr'],
+  },
+  {
+    who: 'a machine known by its switch port',
+    relay: '10.69.0.1',
+    hardware: '02000000000b',
+    relayInformation: '01060004000a0102',
+    address: '10.69.0.10',
+    differs: ['siaddr'],
+  },
 ];
 const BOOT_LAB: readonly Asked[] = [
   { who: 'a machine that boots', relay: '10.20.0.1', hardware: PC },
   { who: 'its boot program, which comes second', relay: '10.20.0.1', hardware: '020000000002', userClass: 'iPXE' },
-  { who: 'a machine that boots over HTTP', relay: '10.20.0.1', hardware: '020000000003', vendorClass: 'HTTPClient:Arch:00016' },
-  { who: 'a machine with the menu of its vendor', relay: '10.20.0.1', hardware: '020000000004', vendorClass: 'PXEClient:Arch:00000' },
+  {
+    who: 'a machine that boots over HTTP',
+    relay: '10.20.0.1',
+    hardware: '020000000003',
+    vendorClass: 'HTTPClient:Arch:00016',
+  },
+  {
+    who: 'a machine with the menu of its vendor',
+    relay: '10.20.0.1',
+    hardware: '020000000004',
+    vendorClass: 'PXEClient:Arch:00000',
+  },
   { who: 'an installer', relay: '10.20.0.1', hardware: '020000000005', vendorClass: 'd-i' },
   { who: 'a thin client', relay: '10.20.0.1', hardware: '525400000001', address: '10.20.3.1' },
   { who: 'a thin client with its own root', relay: '10.20.0.1', hardware: '525400000002', address: '10.20.3.2' },
-  { who: 'a thin client known by its switch port', relay: '10.20.0.1', hardware: '020000000006', relayInformation: '01077377312f302f33', address: '10.20.3.3' },
-  { who: 'a thin client with its own lease time', relay: '10.20.0.1', hardware: '020000000007', relayInformation: '0204000a0b0c', address: '10.20.3.4' },
+  {
+    who: 'a thin client known by its switch port',
+    relay: '10.20.0.1',
+    hardware: '020000000006',
+    relayInformation: '01077377312f302f33',
+    address: '10.20.3.3',
+  },
+  {
+    who: 'a thin client with its own lease time',
+    relay: '10.20.0.1',
+    hardware: '020000000007',
+    relayInformation: '0204000a0b0c',
+    address: '10.20.3.4',
+  },
 ];
 
 /** Everything that the two files set, with room for it in the answer. */
-const WANTED = [1, 2, 3, 6, 7, 12, 15, 17, 19, 26, 28, 42, 43, 44, 46, 51, 66, 67, 78, 119, 121, 224, 225, 226, 227, 228, 229, 230, 231, 232, 233, 240, 252];
+const WANTED = [
+  1, 2, 3, 6, 7, 12, 15, 17, 19, 26, 28, 42, 43, 44, 46, 51, 66, 67, 78, 119, 121, 224, 225, 226, 227, 228, 229, 230,
+  231, 232, 233, 240, 252,
+];
 const LEASE_TIME = 51;
 const RENEWAL = 58;
 const SIZE = Uint8Array.of(5, 0xc0);
@@ -150,7 +235,12 @@ function sampleFiles(name: string): Readonly<Record<string, string>> {
   return Object.fromEntries([`${name}.conf`, ...parts].map((file) => [file, sampleText(file)]));
 }
 
-async function startDhcpd(t: TestContext, host: Parameters<typeof runIn>[0], directory: string, name: string): Promise<void> {
+async function startDhcpd(
+  t: TestContext,
+  host: Parameters<typeof runIn>[0],
+  directory: string,
+  name: string,
+): Promise<void> {
   cpSync(FILES, directory, { recursive: true });
   const file = (ending: string): string => join(directory, `dhcpd.${ending}`);
   const text = sampleText(`${name}.conf`)
@@ -178,7 +268,10 @@ async function startDhcpd(t: TestContext, host: Parameters<typeof runIn>[0], dir
   });
 }
 
-async function askBoth(relays: Relays, asked: Asked): Promise<{ readonly dhcpd: DhcpPacket; readonly ours: DhcpPacket }> {
+async function askBoth(
+  relays: Relays,
+  asked: Asked,
+): Promise<{ readonly dhcpd: DhcpPacket; readonly ours: DhcpPacket }> {
   const client: ScriptedClient = {
     hardware: Buffer.from(asked.hardware, 'hex'),
     clientId: asked.clientId === undefined ? undefined : Buffer.from(asked.clientId, 'hex'),
@@ -203,7 +296,10 @@ async function askBoth(relays: Relays, asked: Asked): Promise<{ readonly dhcpd: 
 
 /** The answer as far as it must be the same: the network or the address, where to boot from, and every option of the two files. */
 function shown(packet: DhcpPacket, { relay, address, wanted, differs = [] }: Asked): unknown {
-  const options = WANTED.filter((code) => !differs.includes(code)).map((code) => [code, hexOf(packet.options.get(code))]);
+  const options = WANTED.filter((code) => !differs.includes(code)).map((code) => [
+    code,
+    hexOf(packet.options.get(code)),
+  ]);
   return {
     address: address === undefined && wanted === undefined ? networkOf(packet.yiaddr, relay) : formatIp4(packet.yiaddr),
     siaddr: differs.includes('siaddr') ? '' : formatIp4(packet.siaddr),

@@ -79,6 +79,17 @@ test('columns are found by their names, in any order and number', async () => {
   assert.equal(leasesIn(await readAll(newer)).length, 1);
 });
 
+test('files that were joined are one journal, each with its own columns', async () => {
+  const older =
+    'expire,address,hwaddr,client_id,valid_lifetime\n1700000060,10.0.0.1,0a:00:00:00:00:01,,60\n1700000060,10.0.0.2,0a:00:00:00:00:02,,60\n';
+  const reads = await readAll(`${older}${HEADER}\n10.0.0.1,0a:00:00:00:00:01,,0,1700000030,1,0,0,,0,\n`);
+  assert.deepEqual(
+    leasesIn(reads).map(({ address }) => address),
+    ['10.0.0.2'],
+  );
+  assert.deepEqual(told(reads), ['5 the lease was removed or released']);
+});
+
 test('a file without the names of the columns, and an empty one, give nothing but that', async () => {
   assert.deepEqual(told(await readAll('10.0.0.1,aa,,60,1\n')), [
     '1 the first row does not name the columns of a Kea lease file',

@@ -129,8 +129,7 @@ async function decline(lab: Lab): Promise<void> {
   for (const role of ROLES) {
     const [client] = lab.clients.clientsOf((bucket) => bucket < lab.setup.split === (role === 'primary'), 1);
     if (client === undefined) throw new Error('a client');
-    const lease = await lab.clients.obtain(client);
-    assert.equal(lease.server, role);
+    const lease = await lab.clients.obtain(client, { to: [role] });
     await bothHave(lab, lease.address, 'active');
     lab.clients.decline(lease);
     await bothHave(lab, lease.address, 'abandoned');
@@ -295,7 +294,7 @@ function drainedCase(role: Role): FailoverCase {
   return {
     name: `balance/${role}-drained`,
     // The other does not look by itself in time: it has to be asked.
-    setup: { leaseSec: 60, quickBalance: [role] },
+    setup: { mcltSec: 60, leaseSec: 60, quickBalance: [role] },
     expects: [
       { from: role, message: 'poolreq' },
       { from: other, message: 'poolresp' },
@@ -329,6 +328,8 @@ async function conflict(lab: Lab): Promise<void> {
   assert.ok(lab.clients.troubles.length === 0);
   await lab.heal();
   await lab.normal();
+  for (const server of lab.servers)
+    if (server.make === 'isc') assert.match(server.log(), /I move from \S+ to potential-conflict/);
   let kept = 0;
   for (const lease of [...(claims.get('primary') ?? []), ...(claims.get('secondary') ?? [])])
     if (typeof (await lab.clients.renew(lease, { timeoutMs: 3000 })) !== 'string') kept++;
@@ -343,8 +344,7 @@ async function reserved(lab: Lab): Promise<void> {
     if (lab.server(role).make !== 'isc') continue;
     const [client] = lab.clients.clientsOf((bucket) => bucket < lab.setup.split === (role === 'primary'), 1);
     if (client === undefined) throw new Error('a client');
-    let lease = await lab.clients.obtain(client, { options: forEver });
-    assert.equal(lease.server, role);
+    let lease = await lab.clients.obtain(client, { to: [role], options: forEver });
     // The first lease is as long as MCLT, whatever is asked for; what follows, as far as seconds since 1970 reach.
     lease = await eventually('the lease is as good as endless', 30_000, async () => {
       const again = await lab.clients.renew(lease, { to: [role], options: forEver });
@@ -402,16 +402,12 @@ async function flowControl(lab: Lab): Promise<void> {
   await lab.crowdServed(400);
 }
 
-/** So many leases granted by the primary, and as many by the secondary. */
+/** So many leases granted by the primary to clients of its own, and as many by the secondary. */
 async function obtainFromEach(lab: Lab, count: number): Promise<HeldLease[]> {
   const leases: HeldLease[] = [];
   for (const role of ROLES) {
     const clients = lab.clients.clientsOf((bucket) => bucket < lab.setup.split === (role === 'primary'), count);
-    for (const client of clients) {
-      const lease = await lab.clients.obtain(client);
-      assert.equal(lease.server, role, `bucket ${bucketOfClient(client)} belongs to the ${role}`);
-      leases.push(lease);
-    }
+    for (const client of clients) leases.push(await lab.clients.obtain(client, { to: [role] }));
   }
   return leases;
 }

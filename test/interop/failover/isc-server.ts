@@ -171,7 +171,7 @@ function ranges({ pool, reservations, entersReservations }: Setup): string {
 }
 
 /** The last entry of an address counts; one without an entry is free. dhcpd.leases(5). */
-function readLeaseFile(text: string, { pool, reservations, entersReservations }: Setup): Table {
+export function readLeaseFile(text: string, { pool, reservations, entersReservations }: Setup): Table {
   const first = parseIp4(pool.first) ?? 0;
   const last = parseIp4(pool.last) ?? 0;
   const entries = new Map<string, string>();

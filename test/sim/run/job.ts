@@ -7,6 +7,8 @@ export interface SeedJob {
   readonly from: number;
   readonly count: number;
   readonly size: Size;
+  /** As much as possible in as little time. */
+  readonly isCrowded?: boolean;
   /** Ends with the first seed that fails. */
   readonly stopsAtFailure: boolean;
 }
@@ -16,6 +18,8 @@ export interface ScenarioJob {
   readonly kind: 'scenarios';
   readonly index: number;
   readonly seed: number;
+  /** More clients than addresses, which change all the time. */
+  readonly isShort?: boolean;
   readonly stopsAtFailure: boolean;
 }
 

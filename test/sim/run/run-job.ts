@@ -1,10 +1,13 @@
 /** Runs one job of seeds or scenarios; in a worker, or where it is called. */
-import { randomWorld } from '../../../src/sim/random-world.ts';
+import { crowdedWorld, randomWorld } from '../../../src/sim/random-world.ts';
 import { SCENARIOS, scenarioWorld } from '../../../src/sim/scenarios.ts';
 import { SIDES } from '../../../src/sim/sides.ts';
 import { type SimOptions, simulate } from '../../../src/sim/simulate.ts';
 import { addReport, addThrown, emptyTotals, type Totals } from '../../../src/sim/totals.ts';
 import type { Job } from './job.ts';
+
+/** More clients than addresses, so that what was one server's is soon given out by the other. */
+const SHORT_OF_ADDRESSES = { clients: 60, stayMeanSec: 40 };
 
 export function runJob(job: Job): Totals {
   const totals = emptyTotals();
@@ -21,12 +24,15 @@ export function runJob(job: Job): Totals {
 
 function* worlds(job: Job): Generator<SimOptions> {
   if (job.kind === 'seeds') {
-    for (let seed = job.from; seed < job.from + job.count; seed++) yield randomWorld(seed, job.size);
+    for (let seed = job.from; seed < job.from + job.count; seed++) yield (job.isCrowded === true ? crowdedWorld : randomWorld)(seed, job.size);
     return;
   }
   const scenario = SCENARIOS[job.index];
   if (scenario === undefined) return;
   let seed = job.seed;
   for (const mode of ['LoadBalance', 'HotStandby'] as const)
-    for (const side of SIDES) yield scenarioWorld(scenario, mode, side, seed++);
+    for (const side of SIDES) {
+      const world = scenarioWorld(scenario, mode, side, seed++);
+      yield job.isShort === true ? { ...world, ...SHORT_OF_ADDRESSES } : world;
+    }
 }

@@ -68,13 +68,14 @@ export function updateArbitrary(profile: WireProfile): fc.Arbitrary<BindingUpdat
       vendorUse: maybe(vendorUse),
       scopeId: maybe(ip4),
       vendorFlags: u8,
+      move: maybe(fc.constantFrom('reconcile' as const, 'resent' as const)),
     })
     .map((update) => carriedBy(profile, update));
 }
 
 /** Leaves out what the dialect cannot carry, and makes the fields agree that the dialect writes as one. */
 function carriedBy(profile: WireProfile, update: BindingUpdate & { vendorFlags: number }): BindingUpdate {
-  const { scopeId, vendorFlags, vendorUse, ...common } = update;
+  const { scopeId, vendorFlags, vendorUse, move: _move, ...common } = update;
   if (profile === 'twinlease') return { ...common, vendorUse };
   if (profile !== 'msft') {
     const isAbandoned = update.state === 'abandoned';
@@ -91,6 +92,7 @@ function carriedBy(profile: WireProfile, update: BindingUpdate & { vendorFlags: 
       state: update.state,
       vendorFlags: 0,
       vendorUse: mask && new Map([[33, mask]]),
+      move: update.move === 'reconcile' && update.state === 'backup' ? undefined : update.move,
     };
   }
   const flags = update.state === 'released' ? vendorFlags | 2 : vendorFlags & ~2;

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { type Decoded, decodeMessage, detectProfile, encodeMessage, readHead } from '../../../src/wire/failover/codec.ts';
+import {
+  type Decoded,
+  decodeMessage,
+  detectProfile,
+  encodeMessage,
+  readHead,
+} from '../../../src/wire/failover/codec.ts';
 import { Framer } from '../../../src/wire/failover/framer.ts';
 import { bucketKey, bucketOf, hashBucketsForSplit, inverted, isSet } from '../../../src/wire/failover/hash-buckets.ts';
 import {
@@ -210,7 +216,11 @@ test('an option twice is an error; in BNDUPD and BNDACK once per group [1.3 twic
       const again = toHex(frame.subarray(12)) + toHex(frame.subarray(one.at, one.end));
       // An option that the message has no use for is passed over, however often.
       const isUsed = (MESSAGE_OPTIONS[kind] as readonly number[]).includes(one.code);
-      assert.equal(decodeMessage(frameOf(frame[2]!, again), 'draft').kind, isUsed ? 'bad' : 'ok', `${kind} ${one.code}`);
+      assert.equal(
+        decodeMessage(frameOf(frame[2]!, again), 'draft').kind,
+        isUsed ? 'bad' : 'ok',
+        `${kind} ${one.code}`,
+      );
     }
   }
   const two = option(2, '0a4d0064') + option(3, '01') + option(2, '0a4d0065') + option(3, '01');
@@ -308,7 +318,7 @@ for (const { code, name, only } of OPTIONS) {
       assert.deepEqual(used, code === 17 ? [] : ['connect', 'connectack', 'state']);
       if (code !== 29) return;
       const withVendor = dataOf(CONNECT, 'twinlease', 29);
-      assert.ok(withVendor !== undefined && withVendor.includes('05'.repeat(16)));
+      assert.ok(withVendor?.includes('05'.repeat(16)));
       const without = encodeMessage({ ...CONNECT, vendorClass: undefined }, 'twinlease');
       const listed = listOptions(without, 12);
       assert.ok(listed.kind === 'ok');
@@ -487,7 +497,10 @@ test('any number of updates is read from one BNDUPD, and 16 from Windows [1.14 b
     ['twinlease', 40],
     ['msft', 16],
   ] as const) {
-    const updates = Array.from({ length: count }, (_, i) => ({ address: (ADDRESS + i) as Ip4, state: 'free' as const }));
+    const updates = Array.from({ length: count }, (_, i) => ({
+      address: (ADDRESS + i) as Ip4,
+      state: 'free' as const,
+    }));
     const read = message(decodeMessage(encodeMessage({ kind: 'bndupd', ...HEAD, updates }, profile), profile));
     assert.ok(read.kind === 'bndupd');
     assert.deepEqual(
