@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { EXIT } from './front/cli/exit-codes.ts';
 import type { SimCommandOptions } from './front/cli/program.ts';
-import { randomWorld } from './sim/random-world.ts';
+import { crowdedWorld, randomWorld } from './sim/random-world.ts';
 import { SCENARIOS, scenarioWorld } from './sim/scenarios.ts';
 import { type KeptStory, shrink, worldOf } from './sim/shrink.ts';
 import { type SimOptions, type SimReport, simulate } from './sim/simulate.ts';
@@ -20,7 +20,8 @@ export async function simCommand(options: SimCommandOptions): Promise<void> {
   let report = simulate(world);
   if (options.shrink !== undefined) {
     const shrunk = shrink(report, SHRINK_RUNS_MAX);
-    if (shrunk?.kind === 'not-repeated') process.stderr.write('twinlease: as a script the run does not fail; it is told whole\n');
+    if (shrunk?.kind === 'not-repeated')
+      process.stderr.write('twinlease: as a script the run does not fail; it is told whole\n');
     if (shrunk?.kind === 'shrunk') {
       report = shrunk.report;
       if (typeof options.shrink === 'string')
@@ -34,10 +35,16 @@ export async function simCommand(options: SimCommandOptions): Promise<void> {
 function chosen(options: SimCommandOptions): SimOptions | undefined {
   if (options.file !== undefined) return worldOf(JSON.parse(readFileSync(options.file, 'utf8')) as KeptStory);
   if (options.scenario === undefined)
-    return randomWorld(options.seed, { minutes: options.minutes, clientsMax: options.clients, drainSecMax: options.drain });
+    return (options.crowded ? crowdedWorld : randomWorld)(options.seed, {
+      minutes: options.minutes,
+      clientsMax: options.clients,
+      drainSecMax: options.drain,
+    });
   const scenario = SCENARIOS.find(({ name }) => name === options.scenario);
   if (scenario !== undefined) return scenarioWorld(scenario, options.mode, options.side, options.seed);
-  process.stderr.write(`twinlease: no such situation. There are:\n${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}\n`);
+  process.stderr.write(
+    `twinlease: no such situation. There are:\n${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}\n`,
+  );
   process.exitCode = EXIT.usage;
   return undefined;
 }
@@ -60,5 +67,14 @@ function inWords(report: SimReport, options: SimCommandOptions): string[] {
 
 function asData(report: SimReport): unknown {
   const { name, options, violations, exceptions, counts, faults, virtualSec } = report;
-  return { name, seed: options.seed, violations, exceptions, counts, faults, virtualSec, cells: Object.fromEntries(report.cells) };
+  return {
+    name,
+    seed: options.seed,
+    violations,
+    exceptions,
+    counts,
+    faults,
+    virtualSec,
+    cells: Object.fromEntries(report.cells),
+  };
 }

@@ -125,6 +125,8 @@ export interface ApplyContext {
   readonly secretRef: string | null;
   /** The partner is of another make: only this half is made. */
   readonly foreign?: ForeignSide;
+  /** The longest MCLT that may still be in force, for what waits when scopes leave. Absent: the relationship's. */
+  readonly waitMcltSec?: number | undefined;
 }
 
 export interface ForeignSide {

@@ -77,8 +77,13 @@ export async function invoke(request: Request): Promise<Outcome<unknown>> {
   if (denied !== undefined) return audited(request, failed(denied));
   const parsed = operation.params.safeParse(request.params ?? {});
   if (!parsed.success) return audited(request, failed(...parameterProblems(parsed.error)));
-  const outcome = await operation.run({ control, caller, whatIf: request.whatIf }, parsed.data);
-  return audited(request, outcome);
+  const further: Problem[] = [];
+  const warn = (warning: Problem): void => {
+    further.push(warning);
+  };
+  const outcome = await operation.run({ control, caller, whatIf: request.whatIf, warn }, parsed.data);
+  if (outcome.kind === 'failed' || further.length === 0) return audited(request, outcome);
+  return audited(request, { ...outcome, warnings: [...outcome.warnings, ...further] });
 }
 
 function audited(request: Request, outcome: Outcome<unknown>): Outcome<unknown> {

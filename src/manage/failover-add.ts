@@ -37,6 +37,9 @@ export const RESERVE_DEFAULT_PERCENT = 5;
 /** Management specification 1.7: the switchover interval where none was ever given. */
 export const SWITCH_INTERVAL_DEFAULT_SEC = 3600;
 
+/** RFC 3074. */
+const BUCKET_COUNT = 256;
+
 const shared = {
   ...params.common,
   Name: params.text.describe('Name of the relationship, the same on both servers.'),
@@ -66,6 +69,12 @@ const shared = {
 const loadBalanceParams = z.strictObject({
   ...shared,
   LoadBalancePercent: z.int().nullish().describe('Share of clients that this server answers, 0 to 100; 50.'),
+  Split: z
+    .int()
+    .nullish()
+    .describe(
+      'With a partner of another make, in place of LoadBalancePercent: buckets of the primary, 0 to 256, as in dhcpd.conf.',
+    ),
 });
 const hotStandbyParams = z.strictObject({
   ...shared,
@@ -78,6 +87,8 @@ type SharedParams = z.infer<z.ZodObject<typeof shared>>;
 /** What the two methods differ in, made the same. */
 interface Wanted extends SharedParams {
   readonly mode: 'LoadBalance' | 'HotStandby';
+  /** Buckets of the primary, where they were given in place of a percentage. */
+  readonly split: number | null | undefined;
   readonly percent: number;
   readonly percentParameter: string;
   readonly role: string;
@@ -98,6 +109,7 @@ export const addByLoadBalance = defineOperation({
     add(context, {
       ...given,
       mode: 'LoadBalance',
+      split: given.Split,
       percent: given.LoadBalancePercent ?? LOAD_BALANCE_DEFAULT_PERCENT,
       percentParameter: 'LoadBalancePercent',
       role: 'Active',
@@ -117,6 +129,7 @@ export const addByHotStandby = defineOperation({
     add(context, {
       ...given,
       mode: 'HotStandby',
+      split: null,
       percent: given.ReservePercent ?? RESERVE_DEFAULT_PERCENT,
       percentParameter: 'ReservePercent',
       role: given.ServerRole ?? 'Active',
@@ -142,6 +155,7 @@ async function add(context: OperationContext, wanted: Wanted): Promise<Outcome<z
     const known = { kind: 'ok', partner: found.partner, isNewPartner: false } as const;
     return await addForeign(context, wanted, known, local.scopes);
   }
+  if (wanted.split != null) return failed(invalid('Split', 'it goes with a partner of another make'));
   const trouble = await partnerTrouble(control, found.partner, featuresUsed(local.scopes));
   if (trouble !== undefined) return failed(trouble.problem);
   const body = bodyOf(context, wanted, found.partner, local.scopes);
@@ -285,6 +299,8 @@ function wrongParameter(context: OperationContext, wanted: Wanted): Problem | un
     return invalid('PartnerServer', 'it is this server');
   if (wanted.percent < 0 || wanted.percent > 100)
     return invalid(wanted.percentParameter, 'it is not between 0 and 100');
+  if (wanted.split != null && (wanted.split < 0 || wanted.split > BUCKET_COUNT))
+    return invalid('Split', `it is not between 0 and ${BUCKET_COUNT}`);
   if (!['active', 'standby'].includes(wanted.role.toLowerCase()))
     return invalid('ServerRole', 'it is neither Active nor Standby');
   if (wanted.ProtocolRole != null && protocolRoleOf(wanted.ProtocolRole) === undefined)
@@ -307,6 +323,11 @@ function protocolRoleOf(text: string): ProtocolRole | undefined {
   return (['primary', 'secondary'] as const).find((role) => role === text.trim().toLowerCase());
 }
 
+function percentageOf(role: ProtocolRole, { mode, percent, split }: Wanted): number {
+  if (split != null) return (split * 100) / BUCKET_COUNT;
+  return mode === 'LoadBalance' ? shareOf(role, percent) : percent;
+}
+
 function bodyOf(context: OperationContext, wanted: Wanted, partner: Partner, scopes: readonly Scope[]): ChangeBody {
   const { control } = context;
   const { config } = control.revision();
@@ -320,7 +341,7 @@ function bodyOf(context: OperationContext, wanted: Wanted, partner: Partner, sco
     id: randomUUID(),
     settings: {
       mode: wanted.mode,
-      percentage: wanted.mode === 'LoadBalance' ? shareOf(role, wanted.percent) : wanted.percent,
+      percentage: percentageOf(role, wanted),
       mcltSec: wanted.MaxClientLeadTime ?? MCLT_DEFAULT_SEC,
       stateSwitchIntervalSec: wanted.StateSwitchInterval ?? automatic,
     },

@@ -67,7 +67,7 @@ export async function failoverObject(control: Control, relationship: Relationshi
     PartnerServer: relationship.partnerServer,
     Mode: relationship.mode,
     ServerRole: isBalanced ? null : relationship.isActive ? 'Active' : 'Standby',
-    LoadBalancePercent: isBalanced ? shareOf(relationship.role, relationship.percentage) : null,
+    LoadBalancePercent: isBalanced ? Math.round(shareOf(relationship.role, relationship.percentage)) : null,
     ReservePercent: isBalanced ? null : relationship.percentage,
     ScopeId: relationship.scopeIds.length === 0 ? null : [...relationship.scopeIds],
     MaxClientLeadTime: relationship.mcltSec,

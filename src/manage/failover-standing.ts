@@ -15,13 +15,15 @@ import { partnerByKey } from './partner-client.ts';
 import { bindingsOf } from './pool-numbers.ts';
 
 const RATE_SPAN_SEC = 3600;
+/** Leases looked at in one turn of the event loop: a few milliseconds. */
+const TURN = 1024;
 
-export function standingFacts(
+export async function standingFacts(
   control: Control,
   relationship: Relationship,
   status: EndpointStatus | undefined,
   free: { readonly freeHere: number; readonly freeAtPartner: number },
-): StandingFacts {
+): Promise<StandingFacts> {
   const { mode, isActive, role, percentage, profile, name, mcltSec } = relationship;
   const allowanceSec = status?.allowanceSec ?? limitsOf(profile).skewAllowanceSec;
   const waitMcltSec = status?.waitMcltSec ?? (mcltSec as Sec);
@@ -35,7 +37,7 @@ export function standingFacts(
     role,
     mode,
     isActive,
-    sharePercent: mode === 'LoadBalance' ? shareOf(role, percentage) : percentage,
+    sharePercent: mode === 'LoadBalance' ? Math.round(shareOf(role, percentage)) : percentage,
     state: status?.state ?? 'startup',
     partnerState: status?.partnerState,
     isCommunicating: status?.isCommunicating ?? false,
@@ -49,7 +51,7 @@ export function standingFacts(
     silentScopes: (status?.silentScopeIds ?? []).map((scopeId) => formatIp4(scopeId)),
     fetching: status?.fetching,
     ...free,
-    ...promises(control, relationship, { isAlone, downAt, waitMcltSec, allowanceSec }),
+    ...(await promises(control, relationship, { isAlone, downAt, waitMcltSec, allowanceSec })),
   };
 }
 
@@ -60,18 +62,20 @@ interface Waiting {
   readonly allowanceSec: Sec;
 }
 
-/** One walk over the leases: what PARTNER-DOWN keeps back, and who is new here. */
-function promises(
+/** One walk over the leases, in turns so that clients are served meanwhile: what PARTNER-DOWN keeps back, and who is new here. */
+async function promises(
   control: Control,
   relationship: Relationship,
   { isAlone, downAt, waitMcltSec, allowanceSec }: Waiting,
-): Pick<StandingFacts, 'heldByPartner' | 'newClients'> {
+): Promise<Pick<StandingFacts, 'heldByPartner' | 'newClients'>> {
   const nowAt = control.now().wallAt;
   let count = 0;
   let untilAt = 0;
   let newClients = 0;
+  let seen = 0;
   for (const scopeId of relationship.scopeIds)
     for (const binding of bindingsOf(control, address32(scopeId))) {
+      if (++seen % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
       const { state } = binding;
       if (state === 'active' && binding.grantedHere && binding.stateSinceAt > nowAt - RATE_SPAN_SEC) newClients++;
       const isLeased = state === 'active' || state === 'expired' || state === 'released' || state === 'reset';

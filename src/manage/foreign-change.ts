@@ -14,7 +14,7 @@ import { changeLocally, type Mutation } from './local-change.ts';
 import type { OperationContext } from './operation.ts';
 import { problem } from './problems.ts';
 import { relationshipOf } from './shared-config.ts';
-import { clockAllowanceSec } from './tombstones.ts';
+import { clockAllowanceSec, waitsOf } from './waits.ts';
 
 /** Bindings read at once when a scope that comes in is told to the partner. */
 const SCAN_CHUNK = 1024;
@@ -38,6 +38,8 @@ export async function changeForeign(context: OperationContext, change: ForeignCh
   const { control } = context;
   const { partner, body } = change;
   const secretRef = change.secret === undefined ? null : await secretRefOf(context, change.secret);
+  const leaving = relationshipOf(control.revision().config, body.name);
+  const waitMcltSec = leaving === undefined ? undefined : waitsOf(control, leaving).mcltSec;
   const outcome = await changeLocally(context, whatOf(body), (config): Mutation => {
     const partners = change.isNewPartner === true ? [...config.partners, partner] : config.partners;
     const applied = applyBody({ ...config, partners }, body, {
@@ -46,6 +48,7 @@ export async function changeForeign(context: OperationContext, change: ForeignCh
       partnerKey: partner.key,
       secretRef,
       foreign: { profile: partner.foreign.kind, holdsLeases: change.holdsLeases ?? true },
+      waitMcltSec,
     });
     if (applied.kind === 'bad') return { kind: 'bad', problems: [applied.problem] };
     return { kind: 'ok', config: applied.config, with: { ...applied.entering, transactions: heardRecords(body) } };
@@ -107,8 +110,8 @@ async function tellLeases(control: Control, body: Extract<ChangeBody, { kind: 'a
 export function isLongAlone(control: Control, relationship: Relationship): boolean {
   const status = control.endpointStatus(relationship.name);
   if (status?.state !== 'partner-down' || status.partnerDownAt === 0) return false;
-  const waitSec = relationship.mcltSec + Math.max(clockAllowanceSec(relationship.partnerKey), status.skewSec);
-  return control.now().wallAt > addSec(status.partnerDownAt, waitSec as Sec);
+  const { mcltSec, allowanceSec } = waitsOf(control, relationship);
+  return control.now().wallAt > addSec(status.partnerDownAt, mcltSec + allowanceSec);
 }
 
 /** What the operator must do at the partner when scopes leave. */
@@ -118,8 +121,9 @@ export function takeOutAdvice(
   partner: Partner,
   leaving: { readonly scopeIds: readonly string[]; readonly at: number },
 ): Problem {
+  const { mcltSec } = waitsOf(control, relationship);
   const until = new Date(
-    addSec(leaving.at as EpochSec, relationship.mcltSec + clockAllowanceSec(partner.key)) * 1000,
+    addSec(leaving.at as EpochSec, mcltSec + clockAllowanceSec(partner.key)) * 1000,
   ).toISOString();
   const slots = { name: relationship.name, partner: partner.name, scopes: leaving.scopeIds.join(', '), until };
   return problem(control, 'failover/foreign-take-out', slots, relationship.name);

@@ -9,7 +9,7 @@ import { goneClientsAddressUsableAt } from '../core/failover/times.ts';
 import type { Control } from '../server/control.ts';
 import type { EpochSec, Ip4, Sec } from '../wire/units.ts';
 import { address32 } from './change-body.ts';
-import { clockAllowanceSec } from './tombstones.ts';
+import { waitsOf } from './waits.ts';
 
 const SCAN_CHUNK = 1024;
 
@@ -22,13 +22,13 @@ export async function holdPromises(
   const status = control.endpointStatus(relationship.name);
   const isAlone = status?.state === 'partner-down' && status.partnerDownAt > 0;
   const downAt = isAlone ? status.partnerDownAt : control.now().wallAt;
-  const allowance = Math.max(clockAllowanceSec(relationship.partnerKey), status?.skewSec ?? 0) as Sec;
+  const { mcltSec, allowanceSec } = waitsOf(control, relationship);
   for (const scopeId of scopeIds) {
     let from: Ip4 | undefined = address32(scopeId);
     while (from !== undefined) {
       const seen: readonly Binding[] = control.bindings.scan(address32(scopeId), from, SCAN_CHUNK);
       const held = seen.flatMap((binding) => {
-        const until = heldUntil(binding, downAt, relationship.mcltSec as Sec, allowance);
+        const until = heldUntil(binding, downAt, mcltSec, allowanceSec);
         return until === undefined ? [] : [{ ...binding, state: 'active' as const, leaseEndAt: until }];
       });
       if (held.length > 0) await control.changeBindings(held);

@@ -22,6 +22,9 @@ import { definitionKey, relationshipOf, stableText } from './shared-config.ts';
 const FAULTS_MAX = 20;
 const CONFLICTS_MAX = 20;
 
+/** RFC 3074. */
+const BUCKET_COUNT = 256;
+
 const existing = z.enum(['Refuse', 'Keep', 'Replace']);
 type Existing = z.infer<typeof existing>;
 
@@ -74,7 +77,7 @@ const relationshipSchema = z.strictObject({
   role: z.enum(['primary', 'secondary']),
   mode: z.enum(['LoadBalance', 'HotStandby']),
   isActive: z.boolean(),
-  percentage: z.int().min(0).max(100),
+  percentage: z.number().min(0).max(100),
   mcltSec: z.int().min(1).max(0xffffffff).nullable(),
   stateSwitchIntervalSec: z.int().min(1).max(0xffffffff).nullable(),
   scopeIds: z.array(z.string()).min(1).max(CONFIG_LIMITS.scopes),
@@ -303,9 +306,10 @@ async function addRelationship(context: OperationContext, wanted: WantedRelation
     const ServerRole = wanted.isActive ? 'Active' : 'Standby';
     return await addByHotStandby.run(context, { ...common, ReservePercent: wanted.percentage, ServerRole });
   }
-  // The operation takes the share of the server that it is called on.
-  const LoadBalancePercent = wanted.role === 'primary' ? wanted.percentage : 100 - wanted.percentage;
-  return await addByLoadBalance.run(context, { ...common, LoadBalancePercent });
+  return await addByLoadBalance.run(context, {
+    ...common,
+    Split: Math.round((wanted.percentage * BUCKET_COUNT) / 100),
+  });
 }
 
 function whatIfLine(wanted: WantedRelationship): string {

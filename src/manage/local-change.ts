@@ -9,6 +9,7 @@ import type { Problem } from '../core/problems/problem.ts';
 import type { ConfigChange } from '../server/control.ts';
 import { changesOf } from './changes.ts';
 import { followerOf } from './follow.ts';
+import { changesThere } from './foreign-scopes.ts';
 import type { OperationContext } from './operation.ts';
 import { whatWouldChange } from './what-if.ts';
 
@@ -49,7 +50,10 @@ export async function changeLocally(
     if (faults.length > 0) return { kind: 'failed', problems: faults };
     const obstacle = changesOf(control).obstacle(revision.config, config);
     if (obstacle !== undefined) return { kind: 'failed', problems: [obstacle] };
-    if (context.whatIf) return { kind: 'what-if', lines: whatWouldChange(control, revision.config, config) };
+    if (context.whatIf) {
+      warnOfOtherMakes(context, revision.config, config);
+      return { kind: 'what-if', lines: whatWouldChange(control, revision.config, config) };
+    }
     if (JSON.stringify(config) === JSON.stringify(revision.config)) {
       return { kind: 'changed', config, number: revision.number };
     }
@@ -57,10 +61,17 @@ export async function changeLocally(
     const outcome = await control.changeConfig({ base: revision.number, by, what, config, ...mutation.with });
     if (outcome.kind === 'ok') {
       followerOf(control).onConfigChanged();
+      warnOfOtherMakes(context, revision.config, config);
       return { kind: 'changed', config: outcome.revision.config, number: outcome.revision.number };
     }
     if (outcome.kind === 'bad') return { kind: 'failed', problems: outcome.problems };
   }
   const slots = { base: control.revision().number, present: control.revision().number };
   return { kind: 'failed', problems: [{ code: 'config/stale', slots }] };
+}
+
+/** Scopes that are shared with servers of another make change there only by their own tools. */
+function warnOfOtherMakes({ control, warn }: OperationContext, before: Config, after: Config): void {
+  if (warn === undefined) return;
+  for (const warning of changesThere(control, before, after)) warn(warning);
 }

@@ -22,6 +22,8 @@ export interface OperationContext {
   readonly caller: Caller;
   /** Nothing changes; the value says what would happen as lines of text (`WhatIfReport`). */
   readonly whatIf: boolean;
+  /** What the operator should hear beside the operation's own warnings; `invoke` adds it to the answer. */
+  readonly warn?: (warning: Problem) => void;
 }
 
 export interface WhatIfReport {

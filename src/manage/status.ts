@@ -4,10 +4,11 @@
  */
 import { z } from 'zod';
 import type { Relationship } from '../core/config/model.ts';
+import type { EndpointStatus } from '../core/failover/endpoint-types.ts';
 import { problemText } from '../core/problems/catalogue.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
-import { formatIp4 } from '../wire/units.ts';
+import { type EpochSec, formatIp4 } from '../wire/units.ts';
 import { changesOf } from './changes.ts';
 import { defineOperation } from './define.ts';
 import { STATE_NAMES } from './failover-object.ts';
@@ -84,20 +85,30 @@ export const failoverStatus = defineOperation({
     for (const name of names) {
       const relationship = relationshipOf(config, name);
       if (relationship === undefined) errors.push(problem(control, 'failover/unknown-relationship', { name }, name));
-      else found.push(statusOf(control, relationship));
+      else found.push(await statusOf(control, relationship));
     }
     return listed(found, errors);
   },
 });
 
-function statusOf(control: Control, relationship: Relationship): StatusObject {
+function statesOf(
+  status: EndpointStatus | undefined,
+): Pick<StatusObject, 'State' | 'PartnerState' | 'IsCommunicating'> {
+  return {
+    State: status === undefined ? 'NoState' : STATE_NAMES[status.state],
+    PartnerState: status?.partnerState === undefined ? 'NoState' : STATE_NAMES[status.partnerState],
+    IsCommunicating: status?.isCommunicating ?? false,
+  };
+}
+
+async function statusOf(control: Control, relationship: Relationship): Promise<StatusObject> {
   const { name } = relationship;
   const status = control.endpointStatus(name);
   const numbers = relationship.scopeIds.map((scopeId) => poolNumbers(control, scopeId));
   const sum = (pick: (one: (typeof numbers)[number]) => number): number =>
     numbers.reduce((total, one) => total + pick(one), 0);
   const reject = status?.lastReject;
-  const facts = standingFacts(control, relationship, status, {
+  const facts = await standingFacts(control, relationship, status, {
     freeHere: sum((one) => one.freeHere),
     freeAtPartner: sum((one) => one.freeAtPartner),
   });
@@ -107,12 +118,10 @@ function statusOf(control: Control, relationship: Relationship): StatusObject {
     PartnerServer: relationship.partnerServer,
     Mode: relationship.mode,
     ServerType: relationship.role === 'primary' ? 'PrimaryServer' : 'SecondaryServer',
-    State: status === undefined ? 'NoState' : STATE_NAMES[status.state],
+    ...statesOf(status),
     StateSince: status?.stateSinceAt ?? 0,
-    PartnerState: status?.partnerState === undefined ? 'NoState' : STATE_NAMES[status.partnerState],
     PartnerStateSince: status?.partnerStateAt ?? 0,
     IsConnected: status?.isConnected ?? false,
-    IsCommunicating: status?.isCommunicating ?? false,
     ClockSkew: Math.round(status?.skewSec ?? 0),
     UpdatesWaiting: status?.dirtyBindings ?? 0,
     PartnerDownSince: orNull(status?.partnerDownAt),
@@ -168,7 +177,15 @@ export const serverStatus = defineOperation({
     Relationships: z.array(
       z.object({ Name: z.string(), State: z.string(), PartnerState: z.string(), IsCommunicating: z.boolean() }),
     ),
-    Problems: z.array(z.object({ At: z.int(), Code: z.string(), Text: z.string() })),
+    Problems: z.array(
+      z.object({
+        At: z.int().describe('When it was last so.'),
+        Code: z.string(),
+        Text: z.string(),
+        FirstAt: z.int(),
+        Count: z.int().describe('How often it was so since FirstAt.'),
+      }),
+    ),
   }),
   changes: false,
   run: async ({ control }) => {
@@ -180,21 +197,23 @@ export const serverStatus = defineOperation({
       Revision: revision.number,
       StartedAt: control.counters().startedAt,
       Now: control.now().wallAt,
-      Relationships: revision.config.relationships.map((relationship) => {
-        const { Name, State, PartnerState, IsCommunicating } = statusOf(control, relationship);
-        return { Name, State, PartnerState, IsCommunicating };
-      }),
+      Relationships: revision.config.relationships.map(({ name }) => ({
+        Name: name,
+        ...statesOf(control.endpointStatus(name)),
+      })),
       Problems: [...control.problems(), ...standing(control)].map((one) => ({
         At: one.at,
         Code: one.code,
         Text: problemText(one),
+        FirstAt: one.firstAt,
+        Count: one.count,
       })),
     });
   },
 });
 
 /** Conditions that last, and are not in the log at this moment. */
-function standing(control: Control): (Problem & { readonly at: number })[] {
+function standing(control: Control): ReturnType<Control['problems']> {
   const at = control.now().wallAt;
   const partnerName = (key: string): string => partnerByKey(control, key)?.name ?? key;
   const open = changesOf(control)
@@ -203,16 +222,17 @@ function standing(control: Control): (Problem & { readonly at: number })[] {
     .map((change) => {
       const code = change.standing === 'in-doubt' ? 'change/in-doubt' : 'change/not-confirmed';
       const slots = { id: change.id, name: change.relationship, partner: partnerName(change.partnerKey) };
-      return { ...problem(control, code, slots, change.relationship), at: change.startedAt };
+      return once(problem(control, code, slots, change.relationship), change.startedAt as EpochSec);
     });
   const apart = new Map<string, number>();
   for (const one of followerOf(control).differences())
     apart.set(one.relationship, (apart.get(one.relationship) ?? 0) + 1);
   return [
     ...open,
-    ...[...apart].map(([name, differences]) => ({
-      ...problem(control, 'config/apart', { name, differences }, name),
-      at,
-    })),
+    ...[...apart].map(([name, differences]) => once(problem(control, 'config/apart', { name, differences }, name), at)),
   ];
+}
+
+function once(what: Problem, at: EpochSec): ReturnType<Control['problems']>[number] {
+  return { ...what, at, firstAt: at, count: 1 };
 }

@@ -10,11 +10,9 @@ import { address32 } from './change-body.ts';
 import { forgotten, heardId } from './changes.ts';
 import { callPartner, partnerByKey } from './partner-client.ts';
 import { problem } from './problems.ts';
+import { clockAllowanceSec } from './waits.ts';
 
 const STALE_RETRIES_MAX = 16;
-/** S, the least allowances for clocks (failover specification 1.11). */
-const ALLOWANCE_SEC = 5;
-const FOREIGN_ALLOWANCE_SEC = 60;
 
 export const tombstoneParamsSchema = z.object({ name: z.string().min(1).max(1024), id: z.string().min(1).max(128) });
 const answerSchema = z.object({ disabled: z.array(z.string()) });
@@ -57,11 +55,6 @@ export async function tendTombstones(control: Control): Promise<void> {
     if (heardAt === undefined) await tell(control, tombstone);
     else if (control.now().wallAt > endsAt(tombstone, heardAt)) await end(control, tombstone);
   }
-}
-
-/** A partner of another make is known by a declared key (`foreign:` and its address). */
-export function clockAllowanceSec(partnerKey: string): number {
-  return partnerKey.startsWith('foreign:') ? FOREIGN_ALLOWANCE_SEC : ALLOWANCE_SEC;
 }
 
 function endsAt(tombstone: Tombstone, heardAt: number): number {

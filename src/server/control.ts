@@ -190,7 +190,8 @@ export interface Control {
   counters(): ServerCounters;
   /** Traces of the client's last packets, newest first; `client` is a hardware address or client identifier in hex, or an address. */
   traces(client: string): readonly DecisionTrace[];
-  problems(): readonly (Problem & { readonly at: EpochSec })[];
+  /** What was wrong lately, each thing once: when first and last, and how often. */
+  problems(): readonly (Problem & { readonly at: EpochSec; readonly firstAt: EpochSec; readonly count: number })[];
   /** Writes a line to the audit log. Secrets are removed by the caller. */
   audit(entry: {
     readonly caller: Caller;

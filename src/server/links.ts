@@ -208,13 +208,23 @@ export class Links {
   renew(name: string): void {
     const link = this.#links.get(name);
     this.#digestTrials.delete(name);
-    if (link === undefined) return;
+    if (link === undefined) {
+      this.#callAnew(name);
+      return;
+    }
     if (link.profile === 'twinlease') {
       link.connection.close();
       return;
     }
     this.#drop(link, 'opened anew, because what is told at its beginning has changed');
     if (link.relationship.role === 'primary') this.dial(name);
+  }
+
+  /** What another make had refused may be accepted now, so the next attempt does not wait for its time. Windows as primary calls us. */
+  #callAnew(name: string): void {
+    const relationship = this.#events.relationshipOf(name);
+    if (relationship === undefined || relationship.profile === 'twinlease') return;
+    if (relationship.role === 'primary' || relationship.profile !== 'msft') this.dial(name);
   }
 
   /** Cuts every link and refuses new ones, or lets them come back: for drills and demonstrations. */

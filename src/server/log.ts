@@ -5,17 +5,16 @@
 import { type Logger, pino } from 'pino';
 import { entryOf, problemText } from '../core/problems/catalogue.ts';
 import type { Problem } from '../core/problems/problem.ts';
+import { type RecentProblem, RecentProblems } from './recent-problems.ts';
 
 /** Lines of one code within a window; what is over is counted and told when the window ends. */
 const LINES_PER_WINDOW = 20;
 const WINDOW_MS = 60_000;
-/** Problems kept for `problems()`. */
-const RECENT_MAX = 256;
 
 export interface ServerLog {
   event(code: string, slots: Readonly<Record<string, string | number>>): void;
   info(text: string, fields?: Record<string, unknown>): void;
-  recent(): readonly (Problem & { readonly at: number })[];
+  recent(): readonly RecentProblem[];
 }
 
 export function makeLog(options: {
@@ -25,15 +24,12 @@ export function makeLog(options: {
 }): ServerLog {
   const logger: Logger = pino({ level: options.level ?? 'info', base: { server: options.serverName } });
   const windows = new Map<string, { startedAtMs: number; lines: number }>();
-  const recent: (Problem & { readonly at: number })[] = [];
+  const recent = new RecentProblems();
   return {
     event(code, slots) {
       const problem: Problem = { code, slots };
       const entry = entryOf(code);
-      if (entry.severity !== 'info') {
-        recent.push({ ...problem, at: options.nowSec() });
-        if (recent.length > RECENT_MAX) recent.shift();
-      }
+      if (entry.severity !== 'info') recent.note(problem, options.nowSec());
       const suppressed = countLine(windows, code);
       if (suppressed === undefined) return;
       const fields = { code, ...slots, ...(suppressed > 0 ? { suppressed } : {}) };
@@ -42,7 +38,7 @@ export function makeLog(options: {
       else logger.info(fields, problemText(problem));
     },
     info: (text, fields) => logger.info(fields ?? {}, text),
-    recent: () => recent,
+    recent: () => recent.list(),
   };
 }
 

@@ -43,7 +43,7 @@ export async function toldByPrimary(host: ToldHost, name: string, connect: Conne
 function asTold(relationship: Relationship, { mcltSec, hashBuckets }: Connect): Relationship | undefined {
   const { profile, role, mode } = relationship;
   if (role !== 'secondary' || (profile !== 'isc' && profile !== 'draft')) return undefined;
-  const share = hashBuckets === undefined ? undefined : Math.round((setBits(hashBuckets) * 100) / BUCKETS);
+  const share = hashBuckets === undefined ? undefined : (setBits(hashBuckets) * 100) / BUCKETS;
   const told = {
     ...relationship,
     mcltSec: mcltSec === undefined || mcltSec === 0 ? relationship.mcltSec : mcltSec,

@@ -14,6 +14,7 @@ import { BINDING_CELLS } from './cells.ts';
 import { describeBinding, shortAddress } from './describe.ts';
 import type { ServerProcess } from './process.ts';
 import { mayAllocate, mcltSecOf } from './rights-view.ts';
+import { isSameBinding } from './same-binding.ts';
 import { otherSide, type Side } from './sides.ts';
 import type { CheckerView, WorldView } from './views.ts';
 import type { Report } from './violation.ts';
@@ -286,26 +287,4 @@ function newestUpTo(kept: Kept | undefined, sequence: number): Kept | undefined 
 
 function newShadow(): Shadow {
   return { process: undefined, kept: new Map(), owners: new Map(), isOfThisStore: false };
-}
-
-const PLAIN_FIELDS = [
-  'state',
-  'dnsFlags',
-  'leaseEndAt',
-  'sentPotentialAt',
-  'ackedPotentialAt',
-  'recvPotentialAt',
-  'lastTransactionAt',
-  'stateSinceAt',
-  'ipFlags',
-  'dirty',
-] as const satisfies readonly (keyof Binding)[];
-const OCTET_FIELDS = ['clientId', 'hardware', 'hostName', 'relayInfo', 'policy'] as const satisfies readonly (keyof Binding)[];
-
-function isSameBinding(a: Binding, b: Binding): boolean {
-  for (const field of PLAIN_FIELDS) if (a[field] !== b[field]) return false;
-  for (const field of OCTET_FIELDS) if (!sameBytes(a[field], b[field])) return false;
-  // These speak of a lease; an available address has none.
-  if (a.state === 'free' || a.state === 'backup') return true;
-  return a.told === b.told && a.ownedAs === b.ownedAs && a.grantedHere === b.grantedHere;
 }

@@ -97,7 +97,8 @@ function availableRow(before: Binding, next: Binding, cause: Cause, where: Where
   }
   if (cause.kind === 'partner-lost-store' || cause.kind === 'answer') return ILLEGAL;
   const isUnheard = !before.told && before.recvPotentialAt === 0;
-  if (isUnheard && !where.hasContact && next.state === before.ownedAs && before.state !== 'reset') return row('rewound');
+  if (isUnheard && !where.hasContact && next.state === before.ownedAs && before.state !== 'reset')
+    return row('rewound');
   return where.isDown && next.state === 'free' ? alone('waitedOut') : ILLEGAL;
 }
 
@@ -134,7 +135,8 @@ function ownershipRow(before: Binding, next: Binding, update: BindingUpdate, { s
 
 /** The address was given away again in the same step. */
 function gives(before: Binding, next: Binding, side: Side): boolean {
-  const isMove = (before.state === 'free' || before.state === 'backup') && next.state === (side === 'a' ? 'backup' : 'free');
+  const isMove =
+    (before.state === 'free' || before.state === 'backup') && next.state === (side === 'a' ? 'backup' : 'free');
   return isMove;
 }
 

@@ -229,9 +229,7 @@ export class ChangeRunner {
       return;
     }
     this.#reconfigure(applied.config, applied.entering, [this.#recordOf({ ...stored, state: 'committed' })]);
-    this.#whenDurable(this.#life.lastSequence, () =>
-      this.#input({ kind: 'revised', id, result: { kind: 'ok' } }),
-    );
+    this.#whenDurable(this.#life.lastSequence, () => this.#input({ kind: 'revised', id, result: { kind: 'ok' } }));
   }
 
   #held(id: string, result: Done): void {

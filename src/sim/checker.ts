@@ -196,8 +196,7 @@ export class Checker implements ProcessWatch, ClientWatch, CheckerView {
     this.#bindings.appended(process, record, sequence);
     if (record.kind === 'relationship' && record.record.name === process.relationship)
       this.#states.saved(process.side, record.record);
-    if (record.kind === 'relationship-gone' && record.name === process.relationship)
-      this.#states.left(process.side);
+    if (record.kind === 'relationship-gone' && record.name === process.relationship) this.#states.left(process.side);
   }
 
   deciding(process: ServerProcess, packet: Uint8Array): void {
@@ -277,8 +276,7 @@ export class Checker implements ProcessWatch, ClientWatch, CheckerView {
 
   sends(client: Client, type: MessageType, how: string): void {
     // Who asks for what nobody offered gives up what it has (and may not know it): the server takes it for moved.
-    if (how === OF_NOT_OFFERED && client.lease !== undefined)
-      this.promises.letGo(client.index, client.lease.address);
+    if (how === OF_NOT_OFFERED && client.lease !== undefined) this.promises.letGo(client.index, client.lease.address);
     this.#say(
       client.name,
       () => `${type} ${how} ${client.lease === undefined ? '' : shortAddress(client.lease.address)}`,

@@ -8,7 +8,7 @@
  * are in NORMAL again and every promise made for that address before then has ended.
  */
 import type { Ip4 } from '../wire/units.ts';
-import { emptyTally, EXCEPTIONS, type ExceptionKind, type RuleId, type Tally } from './rules.ts';
+import { EXCEPTIONS, type ExceptionKind, emptyTally, type RuleId, type Tally } from './rules.ts';
 import { SIDES, type Side } from './sides.ts';
 
 /** Rules that a touched address may break; all others hold even then. */

@@ -3,6 +3,7 @@ import type { CutKind } from './cable.ts';
 import type { Settings } from './change-body.ts';
 import type { LanCut } from './lan.ts';
 import type { Step as LifeStep } from './life.ts';
+import type { Answering } from './seat.ts';
 import type { HostName, Side } from './sides.ts';
 
 /** `side` is a server by its name; `pair` is the number of the relationship, the first when absent. */
@@ -27,6 +28,8 @@ export type Fault =
   | { readonly kind: 'heal'; readonly pair?: number }
   /** The connection breaks and may be made anew at once. */
   | { readonly kind: 'reset'; readonly pair?: number }
+  /** What this server does with the updates that it gets from now on; `none`: it leaves them unanswered. */
+  | { readonly kind: 'answers'; readonly side: Side; readonly how: Answering; readonly pair?: number }
   | { readonly kind: 'link-latency'; readonly ms: number }
   /** The operator says that the partner of this server is down. */
   | { readonly kind: 'partner-down'; readonly side: HostName; readonly pair?: number }

@@ -22,7 +22,17 @@ const STEP_IN_WORDS: Readonly<Record<LifeStep, string>> = {
   change: 'in the middle of a change of two servers',
 };
 /** What undoes another fault, or only prepares one, is none itself. */
-const NOT_COUNTED: ReadonlySet<string> = new Set(['disarm', 'start', 'copy', 'heal', 'lan-heal', 'disk-free', 'resume']);
+const NOT_COUNTED: ReadonlySet<string> = new Set([
+  'disarm',
+  'start',
+  'copy',
+  'heal',
+  'lan-heal',
+  'disk-free',
+  'resume',
+  'add-scope',
+  'add-relationship',
+]);
 
 export class Faults {
   readonly #world: World;
@@ -38,7 +48,7 @@ export class Faults {
 
   apply(fault: Fault): void {
     if (!this.#isOver) this.applied.push({ atMs: this.#world.nowMs, fault });
-    if (!this.#isOver && !NOT_COUNTED.has(fault.kind)) this.#world.faultCounts.note(kindOf(fault));
+    if (!this.#isOver && isCounted(fault)) this.#world.faultCounts.note(kindOf(fault));
     this.#world.trace.story?.fault(this.#world.nowMs, fault);
     this.#world.say('*', JSON.stringify(fault));
     this.#apply(fault);
@@ -60,6 +70,8 @@ export class Faults {
       this.apply({ kind: 'clock-step', side, byMs: 0 });
       if (!host.isUp) this.apply({ kind: 'start', side });
     }
+    for (const pair of world.pairs)
+      for (const side of SIDES) this.apply({ kind: 'answers', side, how: 'right', pair: pair.number });
     for (const pair of world.pairs)
       for (const side of SIDES)
         if (pair.seats[side].state() === 'paused')
@@ -108,8 +120,7 @@ export class Faults {
         for (const { cable } of this.#world.pairs) cable.latencyMs = fault.ms;
         return;
       case 'shut-down':
-        for (const { pair } of this.#world.placesOf(fault.side))
-          this.#command(fault.side, pair, { kind: 'shutdown' });
+        for (const { pair } of this.#world.placesOf(fault.side)) this.#command(fault.side, pair, { kind: 'shutdown' });
         this.#stopLater(fault.side);
         return;
       case 'lan-cut':
@@ -160,6 +171,9 @@ export class Faults {
         return;
       case 'reset':
         pair.cable.reset();
+        return;
+      case 'answers':
+        pair.seats[fault.side].answering = fault.how;
         return;
       case 'partner-down':
       case 'pause':
@@ -268,7 +282,11 @@ export class Faults {
     this.#world.change(pair, side, { kind: 'set', name: pair.name, id, settings, primaryIsActive });
   }
 
-  #reshape(pair: Pair, side: Side, kind: 'remove-scope' | 'add-scope' | 'remove-relationship' | 'add-relationship'): void {
+  #reshape(
+    pair: Pair,
+    side: Side,
+    kind: 'remove-scope' | 'add-scope' | 'remove-relationship' | 'add-relationship',
+  ): void {
     const body = this.#bodyOf(pair, side, kind);
     if (body !== undefined) this.#world.change(pair, side, body);
   }
@@ -291,7 +309,9 @@ export class Faults {
     const scopeId = scopeOf(options, last).scopeId;
     const isIn = present.scopeIds.includes(scopeId);
     if (kind === 'remove-scope')
-      return isIn && scopes.length > 1 ? { kind: 'remove-scopes', name, id: present.id, scopeIds: [scopeId] } : undefined;
+      return isIn && scopes.length > 1
+        ? { kind: 'remove-scopes', name, id: present.id, scopeIds: [scopeId] }
+        : undefined;
     return isIn ? undefined : { kind: 'add-scopes', name, id: present.id, scopes: [scopeOf(options, last)] };
   }
 
@@ -314,6 +334,7 @@ type PairFault = Extract<
       | 'cut'
       | 'heal'
       | 'reset'
+      | 'answers'
       | 'partner-down'
       | 'pause'
       | 'resume'
@@ -326,6 +347,12 @@ type PairFault = Extract<
       | 'add-relationship';
   }
 >;
+
+function isCounted(fault: Fault): boolean {
+  if (fault.kind === 'clock-step') return fault.byMs !== 0;
+  if (fault.kind === 'clock') return !fault.isTrusted;
+  return !NOT_COUNTED.has(fault.kind);
+}
 
 function kindOf(fault: Fault): string {
   if (fault.kind === 'cut') return `link cut ${fault.how}`;

@@ -44,7 +44,8 @@ export class Horizons {
 
   /** This side accepted the partner's update. */
   accepted(process: ServerProcess, update: BindingUpdate): void {
-    if (update.state === 'active') this.#raise(process.side, update, Math.max(update.potentialEndAt ?? 0, update.leaseEndAt ?? 0));
+    if (update.state === 'active')
+      this.#raise(process.side, update, Math.max(update.potentialEndAt ?? 0, update.leaseEndAt ?? 0));
   }
 
   /** The partner accepted this side's update. */

@@ -168,6 +168,7 @@ function makeProcess(life: Life, pair: Pair, side: Side): ServerProcess {
     side,
     cable: pair.cable,
     watch: pair.checker,
+    answering: () => pair.seats[side].answering,
     toClient: (reply) => pair.toClient(side, reply),
     holds: (address) => pair.holds(address),
   });

@@ -4,9 +4,9 @@
  */
 import type { Ingress, ReplyPlan } from '../core/serving/serving-types.ts';
 import type { DhcpPacket } from '../wire/dhcp/packet.ts';
-import { readPacket } from './packets.ts';
 import { type Ip4, ip4 } from '../wire/units.ts';
 import type { FaultCounts } from './fault-counts.ts';
+import { readPacket } from './packets.ts';
 import type { Random } from './random.ts';
 import type { Schedule } from './schedule.ts';
 import { clientIndexOf, relayAddressOf, SERVER_PREFIX_LENGTH, serverAddressOf } from './setting.ts';
@@ -48,7 +48,12 @@ export class Lan {
   readonly #broadcasts = new Map<string, Ingress>();
 
   constructor(
-    parts: { readonly schedule: Schedule; readonly random: Random; readonly ends: LanEnds; readonly counts: FaultCounts },
+    parts: {
+      readonly schedule: Schedule;
+      readonly random: Random;
+      readonly ends: LanEnds;
+      readonly counts: FaultCounts;
+    },
     bad: { readonly lossPercent: number; readonly duplicatePercent: number; readonly latePercent: number },
   ) {
     this.#schedule = parts.schedule;

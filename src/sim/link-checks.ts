@@ -3,12 +3,13 @@
  * one answer (I12), duels (I13), idempotence (I14), quiet apply (I15), UPDDONE (I17), keep-alive (I22), xids (I26).
  */
 import type { Binding } from '../core/bindings/binding.ts';
-import { type BindingUpdate, FLAG_STARTUP, type FailoverMessage, type OutMessage } from '../wire/failover/messages.ts';
+import { type BindingUpdate, type FailoverMessage, FLAG_STARTUP, type OutMessage } from '../wire/failover/messages.ts';
 import { type Ip4, sameBytes } from '../wire/units.ts';
 import { afterLoss, type DuelKind, duelCell, isOwnState } from './cells.ts';
 import { describeBinding, shortAddress } from './describe.ts';
 import { Horizons } from './horizons.ts';
 import type { ServerProcess } from './process.ts';
+import { isSameLease } from './same-binding.ts';
 import { otherSide, type Side } from './sides.ts';
 import type { CheckerView, LinkView, WorldView } from './views.ts';
 import type { Report } from './violation.ts';
@@ -42,7 +43,7 @@ interface Direction {
 /** The last update of an address that was accepted, and what came of it. */
 interface Applied {
   readonly update: BindingUpdate;
-  readonly result: Uint8Array | undefined;
+  readonly result: Binding | undefined;
 }
 
 export class LinkChecks implements LinkView {
@@ -122,7 +123,8 @@ export class LinkChecks implements LinkView {
       return;
     }
     if (message.kind === 'bndack') this.#answerQueued(process, message, afterSequence);
-    else if (message.kind === 'bndupd') for (const update of message.updates) this.#updateQueued(process, message.xid, update, afterSequence);
+    else if (message.kind === 'bndupd')
+      for (const update of message.updates) this.#updateQueued(process, message.xid, update, afterSequence);
     else if (message.kind === 'state') this.#stateMustBeSaved(process, message, afterSequence);
     else if (message.kind === 'upddone') this.#doneQueued(process, message.xid);
   }
@@ -148,9 +150,14 @@ export class LinkChecks implements LinkView {
   /** I14. */
   #noteApplied(process: ServerProcess, update: BindingUpdate): void {
     const { side } = process;
-    const result = process.saved.get(update.address)?.bytes;
+    const result = process.table.find(update.address);
     const before = this.#applied[side].get(update.address);
-    if (this.#again[side].has(update.address) && before !== undefined && !sameBytes(before.result, result))
+    if (
+      this.#again[side].has(update.address) &&
+      before?.result !== undefined &&
+      result !== undefined &&
+      !isSameLease(before.result, result)
+    )
       this.#report(
         'I14',
         `${side}: the same update of ${shortAddress(update.address)} makes something else of it: ${describeBinding(process.table.find(update.address))}`,
@@ -170,8 +177,7 @@ export class LinkChecks implements LinkView {
     this.#checker.looked('I4');
     if ((update.potentialEndAt ?? 0) < (update.leaseEndAt ?? 0))
       this.#report('I4', `${process.side}: PET of ${shortAddress(address)} is before its LET`, address);
-    if (!told.told)
-      this.#report('I6', `${process.side}: ${shortAddress(address)} is told and not marked so`, address);
+    if (!told.told) this.#report('I6', `${process.side}: ${shortAddress(address)} is told and not marked so`, address);
   }
 
   /** I17: outside NORMAL nothing is under way but what was asked for. */
@@ -235,7 +241,8 @@ export class LinkChecks implements LinkView {
       const before = this.#applied[side].get(address);
       if (before === undefined || !isSameUpdate(before.update, update)) continue;
       // Nothing else may have been written meanwhile, here or there.
-      if (!sameBytes(before.result, process.saved.get(address)?.bytes)) continue;
+      const present = process.table.find(address);
+      if (before.result === undefined || present === undefined || !isSameLease(before.result, present)) continue;
       // With a lost store it takes everything anew, and trusts nothing that it still has.
       if (process.core.endpoint(process.relationship)?.record().wantsAll === true) continue;
       this.#checker.looked('I14');
@@ -280,7 +287,10 @@ export class LinkChecks implements LinkView {
       this.#report('I22', `${process.side} has sent nothing for ${nowMs - direction.lastLeftMs} ms`);
     for (const [xid, { sentMs }] of direction.flights) {
       if (nowMs - sentMs > ANSWER_MS_MAX)
-        this.#report('I12', `${process.side} has had no answer to #${xid} for ${nowMs - sentMs} ms, and the connection lasts`);
+        this.#report(
+          'I12',
+          `${process.side} has had no answer to #${xid} for ${nowMs - sentMs} ms, and the connection lasts`,
+        );
       return;
     }
   }

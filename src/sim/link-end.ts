@@ -94,6 +94,11 @@ export class LinkEnd {
     else this.#waiting.push({ sequence: afterSequence, message });
   }
 
+  /** Past the core and its observers: what a partner says that is not as it should be. */
+  answer(message: OutMessage): void {
+    this.#socket?.write(this.#bytesOf(message));
+  }
+
   /** The engine has given the link up: what still happens on it is no news any more, but what waits leaves before the end. */
   close(): void {
     const socket = this.#socket;

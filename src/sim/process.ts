@@ -15,6 +15,7 @@ import type { Cable, Socket } from './cable.ts';
 import type { Disk } from './disk.ts';
 import type { Life } from './life.ts';
 import { LinkEnd } from './link-end.ts';
+import type { Answering } from './seat.ts';
 import { PAIRS, type Side } from './sides.ts';
 
 /** The first pair's, which every world has. */
@@ -60,6 +61,7 @@ export interface ProcessParts {
   readonly watch: ProcessWatch;
   /** Sends a reply toward its client. */
   readonly toClient: (reply: ReplyPlan) => void;
+  readonly answering: () => Answering;
   /** Whether a scope is one that the relationship has now or may have. */
   readonly holds: (address: Ip4) => boolean;
 }
@@ -193,6 +195,17 @@ export class ServerProcess {
     this.watch.left(this, reply.messageType);
   }
 
+  /** A partner that is not as it should be: its core never sees the update. */
+  #isLeftAlone(message: FailoverMessage): boolean {
+    const how = this.#parts.answering();
+    if (message.kind !== 'bndupd' || how === 'right') return false;
+    if (how === 'refusals') {
+      const answers = message.updates.map(({ address }) => ({ address, rejectReason: 'fatal-conflict' as const }));
+      this.link.answer({ kind: 'bndack', xid: message.xid, answers });
+    }
+    return true;
+  }
+
   #linkEvents(): ConstructorParameters<typeof LinkEnd>[0] {
     const { watch, cable, side, life, relationship } = this.#parts;
     return {
@@ -210,7 +223,7 @@ export class ServerProcess {
         this.input(() => this.core.linkClosed(this.now, relationship, why));
       },
       message: (message) => {
-        if (life.isDead) return;
+        if (life.isDead || this.#isLeftAlone(message)) return;
         watch.messageArrived(this, message);
         this.input(() => this.core.linkMessage(this.now, relationship, message));
         if (!life.isDead) watch.messageHandled(this, message);

@@ -46,7 +46,8 @@ export const RULE_IDS = Object.keys(RULES) as RuleId[];
 export const EXCEPTIONS = {
   'false PARTNER-DOWN': 'a server was declared down while it served (assumption P1)',
   'endless lease': 'a BOOTP client has its address for ever, whatever the partner expects (assumption P4)',
-  'forgotten lease': 'only a store that was lost knew of this grant; the address is kept from others until it has ended',
+  'forgotten lease':
+    'only a store that was lost knew of this grant; the address is kept from others until it has ended',
 } as const;
 export type ExceptionKind = keyof typeof EXCEPTIONS;
 

@@ -76,6 +76,197 @@ function bothDeclareDown(): readonly Step[] {
   ];
 }
 
+/** The partner of a server in this state, and in contact, goes PAUSED or SHUTDOWN: the last columns of specification 4.4. */
+const LEADS: readonly {
+  readonly state: string;
+  readonly isFalseDown?: boolean;
+  readonly steps: (side: Side) => readonly Step[];
+}[] = [
+  { state: 'normal', steps: () => [{ afterSec: 30 }] },
+  { state: 'communications-interrupted', steps: (side) => recovering(otherSide(side)) },
+  { state: 'partner-down', steps: (side) => recovering(otherSide(side), declareDown(otherSide(side))) },
+  { state: 'recover', steps: (side) => [...loseStore(side).slice(0, -1), whenState(side, 'recover')] },
+  { state: 'recover-wait', steps: (side) => recovering(side) },
+  {
+    state: 'potential-conflict',
+    isFalseDown: true,
+    steps: (side) => [
+      ...bothDeclareDown(),
+      doIt({ kind: 'heal' }, LONG_SEC),
+      whenState(side, 'potential-conflict'),
+      { afterSec: 1 },
+    ],
+  },
+];
+
+/** Its store is lost, and it waits in contact with its partner. */
+function recovering(side: Side, between: readonly Step[] = []): readonly Step[] {
+  return [
+    doIt({ kind: 'kill', side }, 30),
+    ...between,
+    doIt({ kind: 'wipe', side }),
+    doIt({ kind: 'start', side }, 5),
+    whenState(side, 'recover-wait'),
+    { afterSec: 2 },
+  ];
+}
+
+const ANNOUNCED: readonly Scenario[] = LEADS.flatMap(({ state, isFalseDown, steps }) => [
+  {
+    name: `the partner pauses in ${state}`,
+    options: { linkLatencyMs: 300 },
+    ...(isFalseDown && { isFalseDown }),
+    steps: (side) => [
+      ...steps(side),
+      doIt({ kind: 'pause', side: otherSide(side) }),
+      doIt({ kind: 'resume', side: otherSide(side) }, 40),
+      whenSettled,
+    ],
+  },
+  {
+    name: `the partner shuts down in ${state}`,
+    options: { linkLatencyMs: 300 },
+    ...(isFalseDown && { isFalseDown }),
+    steps: (side) => [
+      ...steps(side),
+      doIt({ kind: 'shut-down', side: otherSide(side) }),
+      doIt({ kind: 'start', side: otherSide(side) }, 40),
+      whenSettled,
+    ],
+  },
+]);
+
+/** What operators change on both servers, and a crash in the middle of it. */
+const CHANGES: readonly Scenario[] = [
+  {
+    name: 'mode, percentage and MCLT are changed, and back',
+    steps: (side) => [
+      doIt({ kind: 'set', side, change: { mode: 'HotStandby', percentage: 30 } }, 30),
+      doIt({ kind: 'set', side: otherSide(side), change: { mode: 'LoadBalance', percentage: 80 } }, 60),
+      doIt({ kind: 'set', side, change: { mcltSec: 60 } }, 60),
+      doIt({ kind: 'set', side, change: { mcltSec: 120 } }, 60),
+      whenSettled,
+    ],
+  },
+  {
+    name: 'a scope leaves the relationship and comes back',
+    options: { poolSizes: [40, 40] },
+    steps: (side) => [
+      doIt({ kind: 'remove-scope', side }, 60),
+      doIt({ kind: 'add-scope', side }, LONG_SEC),
+      { afterSec: LONG_SEC },
+    ],
+  },
+  {
+    name: 'the relationship is removed and made again',
+    steps: (side) => [
+      doIt({ kind: 'remove-relationship', side }, 60),
+      doIt({ kind: 'add-relationship', side }, LONG_SEC),
+      { afterSec: LONG_SEC },
+    ],
+  },
+  ...[1, 2, 3, 4].map(
+    (count): Scenario => ({
+      name: `crash at step ${count} of a change of two servers`,
+      options: { poolSizes: [40, 40] },
+      steps: (side) => [
+        doIt({ kind: 'crash-at', side, what: 'change', count }, 60),
+        doIt({ kind: 'remove-scope', side: 'a' }),
+        doIt({ kind: 'kill', side }, 15),
+        doIt({ kind: 'start', side }, 15),
+        { afterSec: 60 },
+      ],
+    }),
+  ),
+];
+
+/** What the networks, disks, clocks and the partner itself do. */
+const NETWORKS: readonly Scenario[] = [
+  {
+    name: 'duelling ownership moves',
+    options: { linkLatencyMs: 1400, clients: 24, stayMeanSec: 40 },
+    steps: (side) =>
+      [90, 10, 80, 20, 95, 5].map((percentage) => doIt({ kind: 'set', side, change: { percentage } }, 12)),
+  },
+  {
+    name: 'duelling RELEASE and renewal',
+    options: {
+      linkLatencyMs: 1400,
+      stayMeanSec: 15,
+      lossPercent: 10,
+      duplicatePercent: 30,
+      latePercent: 20,
+      leaseSec: 60,
+    },
+    steps: () => [doIt({ kind: 'lan-loss', percent: 30 }, 60), { afterSec: LONG_SEC }],
+  },
+  {
+    name: 'a partner that never acknowledges',
+    steps: (side) => [
+      doIt({ kind: 'answers', side, how: 'none' }, 30),
+      doIt({ kind: 'answers', side, how: 'right' }, LONG_SEC),
+      whenSettled,
+    ],
+  },
+  {
+    name: 'a partner that refuses everything',
+    steps: (side) => [
+      doIt({ kind: 'answers', side, how: 'refusals' }, 30),
+      doIt({ kind: 'answers', side, how: 'right' }, LONG_SEC),
+      { afterSec: 60 },
+    ],
+  },
+  {
+    name: 'connections that break again and again',
+    steps: () => Array.from({ length: 12 }, (_none, i) => doIt({ kind: 'reset' }, 2 + 3 * i)),
+  },
+  {
+    name: 'the disk is full',
+    steps: (side) => [
+      doIt({ kind: 'disk-full', side }, 30),
+      whenDown(side),
+      doIt({ kind: 'disk-free', side }, 60),
+      doIt({ kind: 'start', side }),
+      whenSettled,
+    ],
+  },
+  {
+    name: 'a clock is set forward and backward',
+    steps: (side) => [
+      doIt({ kind: 'clock-step', side, byMs: 3_600_000 }, 30),
+      doIt({ kind: 'clock-step', side, byMs: 0 }, 90),
+      doIt({ kind: 'clock-step', side, byMs: -3_600_000 }, 60),
+      doIt({ kind: 'clock-step', side, byMs: 0 }, 90),
+      whenSettled,
+    ],
+  },
+  {
+    name: 'the operator orders recovery of everything',
+    steps: (side) => [doIt({ kind: 'recover-all', side }, 60), whenSettled],
+  },
+  {
+    name: 'recovery of everything while ends wait for their answers',
+    options: { linkLatencyMs: 800, stayMeanSec: 20 },
+    steps: (side) => [
+      doIt({ kind: 'recover-all', side }, 60),
+      whenSettled,
+      doIt({ kind: 'recover-all', side }, 60),
+      whenSettled,
+    ],
+  },
+  {
+    name: 'three servers in a ring, one of them dies',
+    options: { poolSizes: [30, 30, 30], pairOfScope: [0, 1, 2], clients: 60 },
+    steps: (side) => [
+      doIt({ kind: 'kill', side }, 60),
+      doIt({ kind: 'start', side }, LONG_SEC),
+      doIt({ kind: 'vanish', side: 'c' }, 60),
+      doIt({ kind: 'start', side: 'c' }, LONG_SEC),
+      whenSettled,
+    ],
+  },
+];
+
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'crash between ACK and BNDUPD', steps: crashAfter('ack') },
   { name: 'crash after BNDUPD', steps: crashAfter('bndupd') },
@@ -291,6 +482,9 @@ export const SCENARIOS: readonly Scenario[] = [
       whenSettled,
     ],
   },
+  ...CHANGES,
+  ...ANNOUNCED,
+  ...NETWORKS,
 ];
 
 /** The world of a scenario: leases of some minutes, addresses a little short. */

@@ -9,9 +9,13 @@ import type { Host } from './host.ts';
 import type { SavedBinding, ServerProcess } from './process.ts';
 import type { Side } from './sides.ts';
 
+/** How a server answers the updates of its partner: as it should, not at all, or with a refusal of everything. */
+export type Answering = 'right' | 'none' | 'refusals';
+
 export class Seat {
   readonly side: Side;
   readonly host: Host;
+  answering: Answering = 'right';
   readonly #relationship: string;
 
   constructor(side: Side, host: Host, relationship: string) {

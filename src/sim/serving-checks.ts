@@ -9,12 +9,12 @@ import { decodeRecord } from '../core/pipeline/record-codec.ts';
 import type { PacketReport } from '../core/pipeline/server-core.ts';
 import type { ReplyPlan } from '../core/serving/serving-types.ts';
 import { type DhcpPacket, MESSAGE_TYPES } from '../wire/dhcp/packet.ts';
-import { readPacket } from './packets.ts';
 import type { ServerState } from '../wire/failover/messages.ts';
 import { type Ip4, ip4, sameBytes } from '../wire/units.ts';
 import { describeBinding, identityOf, shortAddress } from './describe.ts';
 import { type Ask, clientIndexOf } from './lan.ts';
 import type { Life } from './life.ts';
+import { readPacket } from './packets.ts';
 import type { SavedBinding, ServerProcess } from './process.ts';
 import { rfc3074Bucket } from './responsible.ts';
 import { mcltSecOf } from './rights-view.ts';
@@ -80,6 +80,8 @@ export class ServingChecks {
   #isPlentiful = false;
   readonly #granted = new Map<Ip4, Granted[]>();
   readonly #lastAckMs: Record<Side, number> = { a: -1, b: -1 };
+  /** In force at that moment. */
+  readonly #lastMcltSec: Record<Side, number> = { a: 0, b: 0 };
   /** What the primary told in its last CONNECT; undefined before. */
   #toldMcltSec: number | undefined;
   readonly #silentUntilMs: Record<Side, number> = { a: -1, b: -1 };
@@ -94,7 +96,7 @@ export class ServingChecks {
   storeChanged(side: Side): void {
     this.#forget(side);
     if (this.#lastAckMs[side] < 0) return;
-    this.#silentUntilMs[side] = this.#lastAckMs[side] + this.#world.options.mcltSec * 1000;
+    this.#silentUntilMs[side] = this.#lastAckMs[side] + this.#lastMcltSec[side] * 1000;
   }
 
   connectHeard(mcltSec: number | undefined): void {
@@ -257,9 +259,17 @@ export class ServingChecks {
   /** By specification 8 from the configuration that both have; undefined while they differ. */
   #responsible(packet: DhcpPacket): Side | undefined {
     const [ours, theirs] = SIDES.map((side) => this.#world.hosts[side].process?.configured());
-    if (ours === undefined || theirs === undefined || ours.mode !== theirs.mode || ours.percentage !== theirs.percentage) return undefined;
+    if (
+      ours === undefined ||
+      theirs === undefined ||
+      ours.mode !== theirs.mode ||
+      ours.percentage !== theirs.percentage
+    )
+      return undefined;
     if (ours.mode === 'HotStandby') return ours.isActive ? 'a' : 'b';
-    return rfc3074Bucket(packet.options.get(61) ?? packet.chaddr) < Math.round((256 * ours.percentage) / 100) ? 'a' : 'b';
+    return rfc3074Bucket(packet.options.get(61) ?? packet.chaddr) < Math.round((256 * ours.percentage) / 100)
+      ? 'a'
+      : 'b';
   }
 
   #mayOffer(process: ServerProcess, packet: DhcpPacket): boolean {
@@ -338,7 +348,8 @@ export class ServingChecks {
       );
     const asked = numberIn(this.#before?.packet.options.get(51));
     const configured = this.#world.options.leaseSec;
-    const desired = asked === 0 ? configured : Math.min(configured, Math.max(asked, Math.min(configured, LEASE_ASKED_SEC_MIN)));
+    const desired =
+      asked === 0 ? configured : Math.min(configured, Math.max(asked, Math.min(configured, LEASE_ASKED_SEC_MIN)));
     this.#checker.looked('I21');
     if (grantedSec < Math.min(desired, own, told))
       this.#report('I21', `${side} grants only ${grantedSec} s on ${shortAddress(binding.address)}`, binding.address);
@@ -351,7 +362,11 @@ export class ServingChecks {
     const isDown = process.state() === 'partner-down';
     this.#checker.looked('I8');
     if (!isDown && this.#checker.link.hasUnansweredEnd(side, address))
-      this.#report('I9', `${side} gives ${shortAddress(address)} away, whose end it told and which is not agreed`, address);
+      this.#report(
+        'I9',
+        `${side} gives ${shortAddress(address)} away, whose end it told and which is not agreed`,
+        address,
+      );
     const there = this.#knownBy(otherSide(side), address);
     if (there === undefined || there.state !== 'active' || isSameClient(there, binding)) return;
     if (!isDown) {
@@ -393,6 +408,7 @@ export class ServingChecks {
         `${side} answers ${((this.#silentUntilMs[side] - nowMs) / 1000).toFixed(1)} s before what it forgot has ended`,
       );
     this.#lastAckMs[side] = nowMs;
+    this.#lastMcltSec[side] = mcltSecOf(process);
   }
 }
 

@@ -93,9 +93,7 @@ export function scopeOf(options: WorldOptions, index: number): Scope {
     startRange: formatIp4(ip4(first)),
     endRange: formatIp4(ip4(first + size - 1)),
     leaseDurationSec: options.leaseSec,
-    exclusions: hasExclusion
-      ? [{ start: formatIp4(ip4(middle)), end: formatIp4(ip4(middle + EXCLUDED - 1)) }]
-      : [],
+    exclusions: hasExclusion ? [{ start: formatIp4(ip4(middle)), end: formatIp4(ip4(middle + EXCLUDED - 1)) }] : [],
     reservations: reservationsOf(options, index),
     type: 'Dhcp',
   });

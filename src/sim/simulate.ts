@@ -2,14 +2,15 @@
  * One run: the pair is made over live leases, things go wrong, everything is healed, and then the world must come to rest by
  * itself: both servers in NORMAL without any operator, and two tables that say the same.
  */
+
+import type { Ip4 } from '../wire/units.ts';
 import type { Counts } from './checker.ts';
 import { type AppliedFault, type Fault, Faults } from './faults.ts';
 import { Gremlin } from './gremlin.ts';
 import type { WorldOptions } from './options.ts';
-import type { Ip4 } from '../wire/units.ts';
+import { SIDES } from './sides.ts';
 import { settingInWords } from './story.ts';
 import type { Violation } from './violation.ts';
-import { SIDES } from './sides.ts';
 import { World } from './world.ts';
 
 /** One step of a script: waits, then does. */

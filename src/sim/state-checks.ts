@@ -6,7 +6,7 @@
 import type { Binding } from '../core/bindings/binding.ts';
 import type { RelationshipRecord } from '../core/failover/endpoint-types.ts';
 import { DEFAULT_LIMITS } from '../core/failover/limits.ts';
-import { FLAG_STARTUP, type FailoverMessage, type ServerState } from '../wire/failover/messages.ts';
+import { type FailoverMessage, FLAG_STARTUP, type ServerState } from '../wire/failover/messages.ts';
 import type { Ip4 } from '../wire/units.ts';
 import { isSameClient } from './binding-rows.ts';
 import {
@@ -77,7 +77,7 @@ export class StateChecks {
   /** Went to RECOVER since its store was lost or put back. */
   readonly #hasRecovered: Record<Side, boolean> = { a: true, b: true };
   /** The primary's clients on addresses that both servers have leased, found on entering POTENTIAL-CONFLICT (I25). */
-  readonly #winners = new Map<Ip4, Binding>();
+  readonly #winners = new Map<Ip4, { readonly binding: Binding; readonly foundAt: number }>();
 
   constructor(world: WorldView, checker: CheckerView, report: Report) {
     this.#world = world;
@@ -99,7 +99,13 @@ export class StateChecks {
     const { side } = process;
     const before = process.state();
     this.#told[side] = before;
-    if (message.kind !== 'state' && message.kind !== 'upddone' && message.kind !== 'connect' && message.kind !== 'connectack') return;
+    if (
+      message.kind !== 'state' &&
+      message.kind !== 'upddone' &&
+      message.kind !== 'connect' &&
+      message.kind !== 'connectack'
+    )
+      return;
     const record = process.core.endpoint(process.relationship)?.record();
     const kept = record !== undefined && isOwnState(record.state) ? record.state : undefined;
     const isNews = message.kind === 'state' && this.#isNews(side, message);
@@ -137,7 +143,8 @@ export class StateChecks {
     const { before, kept } = handling;
     if (kept === undefined || before === 'paused' || before === 'shutdown' || before === 'standalone') return;
     const isLeaving = before === 'startup';
-    if ((!handling.isNews && !isLeaving) || message.serverState === undefined || message.serverState === 'startup') return;
+    if ((!handling.isNews && !isLeaving) || message.serverState === undefined || message.serverState === 'startup')
+      return;
     const told: ToldState = message.serverState;
     const own = isLeaving ? this.#leftStartup(handling, kept, told, message.stateSinceAt) : kept;
     const isFlagged = (message.serverFlags & FLAG_STARTUP) !== 0;
@@ -150,7 +157,10 @@ export class StateChecks {
     this.#checker.looked('I24');
     const isCut = handling.hasLostContact && (now === afterLoss(own) || now === afterLoss(expected));
     if (now !== expected && !isCut && !(handling.hasLostStore && now === 'recover'))
-      this.#report('I24', `${process.side} in ${own} hears ${told}${isFlagged ? ' (STARTUP)' : ''} and is in ${now}, not in ${expected}`);
+      this.#report(
+        'I24',
+        `${process.side} in ${own} hears ${told}${isFlagged ? ' (STARTUP)' : ''} and is in ${now}, not in ${expected}`,
+      );
   }
 
   /** Specification 4.3, steps 2 and 5. */
@@ -259,6 +269,7 @@ export class StateChecks {
   storeChanged(side: Side): void {
     this.#records[side] = undefined;
     this.#hasRecovered[side] = false;
+    this.#winners.clear();
   }
 
   /** The relationship is gone from this server, and with it everything that was to be remembered of it. */
@@ -351,7 +362,7 @@ export class StateChecks {
       const nowAt = Math.max(a.process.now.wallAt, b.process.now.wallAt);
       // Long enough that neither is over before the conflict is settled.
       if (ours.leaseEndAt < nowAt + CONFLICT_SEC_MAX || theirs.leaseEndAt < nowAt + CONFLICT_SEC_MAX) continue;
-      this.#winners.set(address, ours);
+      this.#winners.set(address, { binding: ours, foundAt: nowAt });
     }
   }
 
@@ -363,13 +374,14 @@ export class StateChecks {
       this.#report('I19', `${side} is in NORMAL with a store that was lost or put back, and has not recovered`);
     }
     if (this.#winners.size === 0) return;
-    for (const [address, winner] of this.#winners) {
+    for (const [address, { binding: winner, foundAt }] of this.#winners) {
       this.#checker.looked('I25');
       for (const side of SIDES) {
         const { process } = this.#world.hosts[side];
         const binding = process?.table.find(address);
         if (process === undefined || binding?.state !== 'active' || process.now.wallAt >= winner.leaseEndAt) continue;
-        if (binding.lastTransactionAt <= winner.lastTransactionAt + CONFLICT_SEC_MAX && !isSameClient(binding, winner))
+        // A client that spoke to a server since has changed it again.
+        if (binding.lastTransactionAt <= foundAt && !isSameClient(binding, winner))
           this.#report(
             'I25',
             `${side} has ${shortAddress(address)} ${describeBinding(binding)} after the conflict, the primary had ${describeBinding(winner)}`,

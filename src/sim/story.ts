@@ -45,7 +45,11 @@ export class Story {
     if (text !== undefined) this.tell(atMs, text);
   }
 
-  holds(atMs: number, client: string, what: { address: Ip4; side: Side; sec: number; waitedMs: number | undefined }): void {
+  holds(
+    atMs: number,
+    client: string,
+    what: { address: Ip4; side: Side; sec: number; waitedMs: number | undefined },
+  ): void {
     const { address, side, sec, waitedMs } = what;
     this.#pass(atMs);
     if (waitedMs === undefined) this.#minute.renewals++;
@@ -64,7 +68,11 @@ export class Story {
   message(atMs: number, side: Side, message: OutMessage): void {
     if (message.kind === 'bndupd') {
       for (const update of message.updates)
-        this.tell(atMs, `${nameOf(side)} tells its partner that ${updateInWords(update)} (#${message.xid}).`, update.address);
+        this.tell(
+          atMs,
+          `${nameOf(side)} tells its partner that ${updateInWords(update)} (#${message.xid}).`,
+          update.address,
+        );
     } else if (message.kind === 'bndack') {
       for (const { address, rejectReason } of message.answers)
         this.tell(
@@ -99,7 +107,10 @@ export class Story {
 /** What the world is like, before anything happens. */
 export function settingInWords(options: WorldOptions): string[] {
   const { mode, percentage, mcltSec, leaseSec, poolSizes, clients, skewMs, autoPartnerDownSec } = options;
-  const share = mode === 'LoadBalance' ? `A answers ${percentage} % of the clients` : `the standby has a reserve of ${percentage} %, ${nameOf(options.active)} is active`;
+  const share =
+    mode === 'LoadBalance'
+      ? `A answers ${percentage} % of the clients`
+      : `the standby has a reserve of ${percentage} %, ${nameOf(options.active)} is active`;
   const sign = (ms: number): string => `${ms < 0 ? '' : '+'}${(ms / 1000).toFixed(1)} s`;
   return [
     `Two servers: A, the primary (clock ${sign(skewMs.a)}), and B, the secondary (clock ${sign(skewMs.b)}). ${mode}: ${share}.`,
@@ -149,7 +160,11 @@ const EVENTS: Readonly<Record<string, string>> = {
   'failover/auto-partner-down': 'has waited for its partner long enough',
 };
 
-function eventInWords(name: string, code: string, slots: Readonly<Record<string, string | number>>): string | undefined {
+function eventInWords(
+  name: string,
+  code: string,
+  slots: Readonly<Record<string, string | number>>,
+): string | undefined {
   if (code === 'failover/state-changed')
     return `${name} goes from ${printed(String(slots.from))} to ${printed(String(slots.to))}.`;
   if (code === 'failover/partner-lost') return `${name} loses contact: ${slots.why}.`;
@@ -199,13 +214,39 @@ export function inWords(fault: Fault): string {
     case 'lan-loss':
       return `On the LAN ${fault.percent} % of the packets are lost.`;
     case 'commit-ms':
-      return `A commit on ${name}'s disk takes ${fault.ms} ms.`;
+      return `On the disk of ${name} a commit takes ${fault.ms} ms.`;
     case 'clock':
       return fault.isTrusted ? `${name} trusts its clock.` : `${name} does not trust its clock.`;
     case 'set-mclt':
       return `The operator sets MCLT to ${fault.sec} s.`;
     case 'link-latency':
       return `The link takes ${fault.ms} ms.`;
+    case 'crash-at':
+      return `${name} is to crash at its ${fault.count}th ${fault.what} from now.`;
+    case 'reset':
+      return 'The connection between the servers breaks.';
+    case 'pause':
+      return `The operator pauses ${name}.`;
+    case 'resume':
+      return `The operator lets ${name} go on.`;
+    case 'recover-all':
+      return `The operator lets ${name} fetch everything anew.`;
+    case 'disk-full':
+      return `The disk of ${name} is full.`;
+    case 'disk-free':
+      return `The disk of ${name} has room.`;
+    case 'clock-step':
+      return fault.byMs === 0
+        ? `The clock of ${name} is right.`
+        : `The clock of ${name} is set by ${fault.byMs / 1000} s.`;
+    case 'remove-scope':
+      return `An operator at ${name} takes a scope out of the relationship.`;
+    case 'add-scope':
+      return `An operator at ${name} puts a scope into the relationship.`;
+    case 'remove-relationship':
+      return `An operator at ${name} removes the relationship.`;
+    case 'add-relationship':
+      return `An operator at ${name} makes the relationship.`;
     case 'disarm':
       return 'No crash waits any more.';
     default:

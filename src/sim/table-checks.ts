@@ -67,7 +67,9 @@ export class TableChecks {
   /** Clocks that are doubted, slow disks and slow links delay everything. */
   #isQuick(): boolean {
     return SIDES.every((side) => {
-      const { process, disk } = this.#world.hosts[side];
+      const { process, disk, answering } = this.#world.hosts[side];
+      // A partner that refuses gifts leaves them with nobody (assumption P5 does not hold).
+      if (answering !== 'right') return false;
       // Nor does a server give addresses away while it waits for what it forgot.
       const isWaiting = (process?.savedState?.record.recoverWaitUntilAt ?? 0) > (process?.now.wallAt ?? 0);
       return process?.clockTrusted === true && disk.commitMs < 500 && !isWaiting;
@@ -123,7 +125,10 @@ export class TableChecks {
       const sinceMs = this.#unbalancedSinceMs.get(index) ?? this.#world.nowMs;
       this.#unbalancedSinceMs.set(index, sinceMs);
       if (this.#world.nowMs - sinceMs > BALANCE_MS_MAX)
-        this.#report('balance', `scope ${index}: a has ${free} available addresses, b ${backup}, and should have about ${wanted}`);
+        this.#report(
+          'balance',
+          `scope ${index}: a has ${free} available addresses, b ${backup}, and should have about ${wanted}`,
+        );
     }
   }
 
@@ -140,7 +145,8 @@ export class TableChecks {
   /** I5: what a client holds is never more than MCLT and S ahead of what the other server has reason to expect. */
   #checkHorizons(): void {
     // A new half that has not heard of what the called server gave before serves nobody.
-    if (this.#hasBeenSettled) this.#checker.promises.some(PROMISES_PER_LOOK, this.#world.nowMs, (p) => this.#checkHorizon(p));
+    if (this.#hasBeenSettled)
+      this.#checker.promises.some(PROMISES_PER_LOOK, this.#world.nowMs, (p) => this.#checkHorizon(p));
   }
 
   #checkHorizon(promised: Promised): void {
@@ -195,7 +201,8 @@ export class TableChecks {
       const theirs = b.table.find(address);
       if (isGivenToNobody(a, ours) && isGivenToNobody(b, theirs)) continue;
       const isDirty = ours?.dirty === true || theirs?.dirty === true;
-      if (isDirty || !agree(ours, theirs)) out.push({ address, what: `${shortAddress(address)}: ${this.#both(a, b, address)}` });
+      if (isDirty || !agree(ours, theirs))
+        out.push({ address, what: `${shortAddress(address)}: ${this.#both(a, b, address)}` });
     }
     return out;
   }

@@ -1,6 +1,7 @@
 /** What many runs come to, as plain data: it is sent between workers, printed, and kept in a file. */
-import { ALL_CELLS, SCRIPTED_CELLS } from './cells.ts';
-import { emptyTally, EXCEPTIONS, type ExceptionKind, RULE_IDS, type RuleId, type Tally } from './rules.ts';
+import { ALL_CELLS, OUT_OF_REACH, WHY_SCRIPTED } from './cells.ts';
+import { EXCEPTIONS, type ExceptionKind, emptyTally, RULE_IDS, type RuleId, type Tally } from './rules.ts';
+import { scriptedCells } from './scripted-partner.ts';
 import type { SimReport } from './simulate.ts';
 
 const YEAR_SEC = 31_557_600;
@@ -79,27 +80,36 @@ export function addTotals(totals: Totals, more: Totals): void {
 /** A run that threw: a broken assertion of the core, or of the world. */
 export function addThrown(totals: Totals, kind: RunKind, seed: number, error: unknown): void {
   totals[kind]++;
-  totals.violations.push({ seed, rule: 'thrown', what: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  totals.violations.push({
+    seed,
+    rule: 'thrown',
+    what: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
 }
 
 /** The figures as they are printed. */
 export function summary(totals: Totals): Record<string, unknown> {
-  const isReached = (cell: string): boolean => (totals.cells[cell] ?? 0) > 0;
-  const scripted = ALL_CELLS.filter((cell) => !isReached(cell) && SCRIPTED_CELLS[cell] !== undefined);
+  const missing = ALL_CELLS.filter((cell) => (totals.cells[cell] ?? 0) === 0);
+  const scripted = scriptedCells(new Set(missing));
+  const isLeft = (cell: string): boolean => !scripted.includes(cell) && OUT_OF_REACH[cell] === undefined;
   return {
     seeds: totals.seeds,
     scenarios: totals.scenarios,
     clientPackets: totals.clientPackets,
     faults: totals.faults,
-    cellsReached: ALL_CELLS.filter(isReached).length,
+    cellsReached: ALL_CELLS.length - missing.length,
+    cellsScripted: scripted.length,
     cellsTotal: ALL_CELLS.length,
     pairYears: Number((totals.virtualSec / YEAR_SEC).toFixed(3)),
     violations: totals.violations.length,
     exceptions: totals.exceptions,
     acks: totals.acks,
     renewals: totals.renewals,
-    unreached: ALL_CELLS.filter((cell) => !isReached(cell) && SCRIPTED_CELLS[cell] === undefined),
-    unreachable: Object.fromEntries(scripted.map((cell) => [cell, SCRIPTED_CELLS[cell]])),
+    unreached: missing.filter(isLeft),
+    scripted: { why: WHY_SCRIPTED, cells: scripted },
+    outOfReach: Object.fromEntries(
+      missing.flatMap((cell) => (OUT_OF_REACH[cell] === undefined ? [] : [[cell, OUT_OF_REACH[cell]]])),
+    ),
     neverLooked: RULE_IDS.filter((rule) => totals.looks[rule] === 0 && rule !== 'thrown' && rule !== 'help'),
   };
 }

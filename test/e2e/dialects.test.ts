@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import test, { after, before, describe } from 'node:test';
 import { Crowd } from '../../demo/crowd.ts';
 import type { ServerProcess } from '../../demo/server-process.ts';
+import { formatIp4 } from '../../src/wire/units.ts';
 import { eventually } from '../support/eventually.ts';
 import { ForeignPair, type ForeignPairOptions, type LeaseRow } from '../support/foreign-pair.ts';
 import { RelayClients } from '../support/relay-client.ts';
@@ -20,14 +21,16 @@ const SCOPE = {
   endRange: '10.96.0.250',
   leaseDuration: 14,
 };
-const MCLT_SEC = 4;
+const MCLT_SEC = 3;
 const CLIENTS = 30;
-const LATE = 5;
+const MORE = 6;
 const RETRANSMIT_MS = 500;
 /** For what two processes do with each other by themselves, on a machine that is busy with others. */
 const SOON_MS = 30_000;
 /** Specification 1.11: S toward another make. */
 const ALLOWANCE_SEC = 60;
+/** The primary's share of the clients, percent; by the protocol the secondary learns of it. */
+const SHARE = 70;
 const SECRET = 'correct horse battery staple';
 
 type Victim = 'primary' | 'secondary';
@@ -41,12 +44,60 @@ interface Story extends Pick<ForeignPairOptions, 'kind' | 'mode' | 'network'> {
 }
 
 const STORIES: readonly Story[] = [
-  { name: 'isc', kind: 'isc', mode: 'LoadBalance', hasSecret: false, recovery: 'partner-down', victim: 'secondary', network: 61 },
-  { name: 'isc, hot standby', kind: 'isc', mode: 'HotStandby', hasSecret: false, recovery: 'lost-store', victim: 'primary', network: 62 },
-  { name: 'draft', kind: 'draft', mode: 'LoadBalance', hasSecret: false, recovery: 'lost-store', victim: 'secondary', network: 63 },
-  { name: 'draft with a secret', kind: 'draft', mode: 'LoadBalance', hasSecret: true, recovery: 'partner-down', victim: 'primary', network: 64 },
-  { name: 'windows', kind: 'windows', mode: 'LoadBalance', hasSecret: false, recovery: 'partner-down', victim: 'secondary', network: 65 },
-  { name: 'windows with a secret', kind: 'windows', mode: 'LoadBalance', hasSecret: true, recovery: 'lost-store', victim: 'primary', network: 66 },
+  {
+    name: 'isc',
+    kind: 'isc',
+    mode: 'LoadBalance',
+    hasSecret: false,
+    recovery: 'partner-down',
+    victim: 'secondary',
+    network: 61,
+  },
+  {
+    name: 'isc, hot standby',
+    kind: 'isc',
+    mode: 'HotStandby',
+    hasSecret: false,
+    recovery: 'lost-store',
+    victim: 'primary',
+    network: 62,
+  },
+  {
+    name: 'draft',
+    kind: 'draft',
+    mode: 'LoadBalance',
+    hasSecret: false,
+    recovery: 'lost-store',
+    victim: 'secondary',
+    network: 63,
+  },
+  {
+    name: 'draft with a secret',
+    kind: 'draft',
+    mode: 'LoadBalance',
+    hasSecret: true,
+    recovery: 'partner-down',
+    victim: 'primary',
+    network: 64,
+  },
+  {
+    name: 'windows',
+    kind: 'windows',
+    mode: 'LoadBalance',
+    hasSecret: false,
+    recovery: 'partner-down',
+    victim: 'secondary',
+    network: 65,
+  },
+  {
+    name: 'windows with a secret',
+    kind: 'windows',
+    mode: 'LoadBalance',
+    hasSecret: true,
+    recovery: 'lost-store',
+    victim: 'primary',
+    network: 66,
+  },
 ];
 
 describe('two servers that take each other for another make', { concurrency: true }, () => {
@@ -69,10 +120,10 @@ function tell(story: Story): void {
       scopeId: SCOPE_ID,
       scope: SCOPE,
       mcltSec: MCLT_SEC,
+      share: SHARE,
       ...(story.hasSecret ? { secrets: { primary: SECRET, secondary: 'mistyped' } } : {}),
     });
-    [victim, survivor] =
-      story.victim === 'primary' ? [pair.primary, pair.secondary] : [pair.secondary, pair.primary];
+    [victim, survivor] = story.victim === 'primary' ? [pair.primary, pair.secondary] : [pair.secondary, pair.primary];
     const servers = pair.servers.map((server) => ({
       name: server.options.name,
       address: server.options.partnerAddress,
@@ -94,7 +145,9 @@ function tell(story: Story): void {
   };
   const alike = async (): Promise<void> => {
     await eventually('both tell the same of every address', SOON_MS, async () => {
-      const [a, b] = await Promise.all(pair.servers.map(async (server) => (await pair.leases(server)).filter(isCompared)));
+      const [a, b] = await Promise.all(
+        pair.servers.map(async (server) => (await pair.leases(server)).filter(isCompared)),
+      );
       assert.deepEqual(a, b);
       return true;
     });
@@ -102,24 +155,45 @@ function tell(story: Story): void {
   /** Windows knows a declined address as expired (specification 3.4), so there it is looked at by itself. */
   let declinedAddress = '';
   const isCompared = ({ ipAddress }: LeaseRow): boolean => story.kind !== 'windows' || ipAddress !== declinedAddress;
+  const interrupted = async (server: ServerProcess): Promise<void> => {
+    await eventually(`${server.options.name} notices`, SOON_MS, async () =>
+      (await pair.standing(server)).state === 'CommunicationInterrupted' ? true : undefined,
+    );
+  };
   const rowOf = async (server: ServerProcess, address: string) =>
     (await pair.leases(server)).find(({ ipAddress }) => ipAddress === address);
+  const holders = async (server: ServerProcess) =>
+    (await pair.leases(server))
+      .filter(({ addressState }) => addressState === 'Active')
+      .map(({ ipAddress, clientId }) => `${ipAddress} ${clientId}`);
   /** Both tell this of the address; undefined is one that nobody has. */
   const bothSay = async (address: string, addressState: string | undefined): Promise<void> => {
     await eventually(`${address} is ${addressState ?? 'free'} on both`, SOON_MS, async () => {
       const rows = await Promise.all(pair.servers.map((server) => rowOf(server, address)));
-      assert.deepEqual(rows.map((row) => row?.addressState), [addressState, addressState]);
+      assert.deepEqual(
+        rows.map((row) => row?.addressState),
+        [addressState, addressState],
+      );
       return true;
     });
   };
 
+  const nobodys = async (address: string): Promise<void> => {
+    await eventually('it is nobody’s', SOON_MS, async () => {
+      const rows = await Promise.all(pair.servers.map((server) => rowOf(server, address)));
+      return rows.every((row) => row?.addressState !== 'Active') ? true : undefined;
+    });
+  };
   const asideOnBoth = async (): Promise<void> => {
     await eventually('it is set aside on both', SOON_MS, async () => {
       const states = await Promise.all(
         pair.servers.map(async (server) => (await rowOf(server, declinedAddress))?.addressState),
       );
       const others = story.kind === 'windows' ? ['Declined', 'Expired'] : ['Declined'];
-      assert.ok(states.includes('Declined') && states.every((state) => state !== undefined && others.includes(state)), states.join());
+      assert.ok(
+        states.includes('Declined') && states.every((state) => state !== undefined && others.includes(state)),
+        states.join(),
+      );
       return true;
     });
   };
@@ -128,7 +202,9 @@ function tell(story: Story): void {
     test('with another secret there the partner is refused, which is reported, and it comes good when the secret is', async () => {
       await eventually('it is reported', SOON_MS, async () =>
         (await Promise.all(pair.servers.map((server) => pair.problems(server)))).some((codes) =>
-          codes.some((code) => ['failover/bad-message', 'failover/refused-partner', 'failover/refused-by-partner'].includes(code)),
+          codes.some((code) =>
+            ['failover/bad-message', 'failover/refused-partner', 'failover/refused-by-partner'].includes(code),
+          ),
         )
           ? true
           : undefined,
@@ -145,6 +221,21 @@ function tell(story: Story): void {
       return both.every(({ freeHere, freeAtPartner }) => freeHere > 0 && freeAtPartner > 0) ? true : undefined;
     });
   });
+
+  if (story.mode === 'LoadBalance')
+    test('both know the share of the clients that is the primary’s', async () => {
+      for (const [server, share] of [
+        [pair.primary, SHARE],
+        [pair.secondary, 100 - SHARE],
+      ] as const)
+        await eventually(`${server.options.name} knows it`, SOON_MS, async () => {
+          const [shown] = await server.ask<{ loadBalancePercent: number }[]>('failover/get-by-name', {
+            name: [relationship],
+          });
+          assert.equal(shown?.loadBalancePercent, share);
+          return true;
+        });
+    });
 
   test('a crowd is served, and both hold the same leases', async () => {
     crowd.add(CLIENTS);
@@ -191,23 +282,18 @@ function tell(story: Story): void {
     clients.decline(declined, [declined.server]);
     await asideOnBoth();
     clients.release(released);
-    await eventually('it is nobody’s', SOON_MS, async () => {
-      const rows = await Promise.all(pair.servers.map((server) => rowOf(server, released.address)));
-      return rows.every((row) => row?.addressState !== 'Active') ? true : undefined;
-    });
+    await nobodys(released.address);
     await alike();
   });
 
-  test('a server that is killed comes back to Normal by itself, and nothing is lost or told otherwise', async () => {
-    for (const server of pair.servers) {
-      await server.kill();
-      await eventually('the other notices', SOON_MS, async () =>
-        (await pair.standing(pair.other(server))).state === 'CommunicationInterrupted' ? true : undefined,
-      );
-      await server.start();
-      await normal();
-      await alike();
-    }
+  const losesStore = story.recovery === 'lost-store';
+  test(`a server that is ${losesStore ? 'stopped' : 'killed'} comes back to Normal by itself, and nothing is lost or told otherwise`, async () => {
+    if (losesStore) assert.equal(await victim.stop(), 0);
+    else await victim.kill();
+    await interrupted(survivor);
+    await victim.start();
+    await normal();
+    await alike();
     if (story.kind === 'windows' && story.hasSecret)
       for (const server of pair.servers)
         assert.ok(pair.storeHolds(server, 'utf-16le'), 'the way of authenticating that was found is kept');
@@ -215,58 +301,56 @@ function tell(story: Story): void {
 
   test('a broken link heals by itself, and what both granted meanwhile is told', async () => {
     await survivor.ask('drill/cut');
-    await eventually('both notice', SOON_MS, async () => {
-      const both = await Promise.all(pair.servers.map((server) => pair.standing(server)));
-      return both.every(({ state }) => state === 'CommunicationInterrupted') ? true : undefined;
-    });
-    const apart = [];
-    for (const { options } of pair.servers) apart.push(await clients.obtain(clients.client(), { to: [options.name] }));
+    await Promise.all(pair.servers.map(interrupted));
+    crowd.add(MORE);
+    await eventually('the newcomers are served', SOON_MS, () =>
+      crowd.stats().bound === CLIENTS + MORE ? true : undefined,
+    );
     await survivor.ask('drill/heal');
     await normal();
-    for (const { address } of apart) await bothSay(address, 'Active');
     await alike();
-  });
-
-  test('an orderly stop is noticed at once, and its end too', async () => {
-    assert.equal(await survivor.stop(), 0);
-    await eventually('the other notices', SOON_MS, async () =>
-      (await pair.standing(victim)).state === 'CommunicationInterrupted' ? true : undefined,
-    );
-    await survivor.start();
-    await normal();
-    await alike();
+    const known = await holders(survivor);
+    for (const address of crowd.leases().keys())
+      assert.ok(
+        known.some((holder) => holder.startsWith(`${formatIp4(address)} `)),
+        formatIp4(address),
+      );
   });
 
   test(
-    story.recovery === 'lost-store'
+    losesStore
       ? 'a server whose store is lost fetches everything, and is silent until what it had given has ended'
       : 'a server that was declared down fetches what it lacks, and is silent until what it had given has ended',
     async () => {
-      await victim.kill();
-      const killedAt = Math.floor(Date.now() / 1000);
-      await eventually('it is noticed', SOON_MS, async () =>
-        (await pair.standing(survivor)).state === 'CommunicationInterrupted' ? true : undefined,
-      );
-      if (story.recovery === 'lost-store') pair.loseStore(victim);
+      if (losesStore) await victim.kill();
+      else assert.equal(await victim.stop(), 0);
+      const goneAt = Math.floor(Date.now() / 1000);
+      await interrupted(survivor);
+      if (losesStore) pair.loseStore(victim);
       else {
+        // The two clocks count whole seconds: a declaration in the very second of the stop might seem to come before it.
+        await eventually('an operator is there', 5000, () => (Date.now() / 1000 > goneAt + 2 ? true : undefined));
         await survivor.ask('failover/set', { name: relationship, partnerDown: true });
         assert.equal((await pair.standing(survivor)).state, 'PartnerDown');
       }
-      crowd.add(LATE);
+      crowd.add(MORE);
       await eventually('the newcomers are served', SOON_MS, () =>
-        crowd.stats().bound === CLIENTS + LATE ? true : undefined,
+        crowd.stats().bound === CLIENTS + MORE + MORE ? true : undefined,
       );
       await victim.start();
       const waiting = await eventually('it has all leases, and waits', SOON_MS, async () => {
         const standing = await pair.standing(victim);
         return standing.state === 'RecoverWait' ? standing : undefined;
       });
-      await alike();
-      assert.ok(waiting.recoverWaitUntil !== null && waiting.recoverWaitUntil >= killedAt + MCLT_SEC + ALLOWANCE_SEC - 15);
+      assert.deepEqual(await holders(victim), await holders(survivor));
+      assert.ok(
+        waiting.recoverWaitUntil !== null && waiting.recoverWaitUntil >= goneAt + MCLT_SEC + ALLOWANCE_SEC - 15,
+      );
       const before = { ...crowd.stats().ackedBy };
-      await eventually('both in Normal', (waiting.recoverWaitUntil - killedAt) * 1000 + SOON_MS, async () => {
+      await eventually('both in Normal', (waiting.recoverWaitUntil - goneAt) * 1000 + SOON_MS, async () => {
         const { state } = await pair.standing(victim);
-        if (state === 'RecoverWait') assert.equal(crowd.stats().ackedBy[victim.options.name], before[victim.options.name]);
+        if (state === 'RecoverWait')
+          assert.equal(crowd.stats().ackedBy[victim.options.name], before[victim.options.name]);
         return (await pair.isNormal()) ? true : undefined;
       });
       assert.ok(Date.now() / 1000 >= waiting.recoverWaitUntil);
@@ -275,11 +359,12 @@ function tell(story: Story): void {
   );
 
   test('a lease that nobody renewed has ended on both, and no client was ever given an address in use', async () => {
-    await bothSay(forgotten, 'Expired').catch(async () => await bothSay(forgotten, undefined));
+    await nobodys(forgotten);
     const { duplicates, lost, moved, naks } = crowd.stats();
     assert.deepEqual({ duplicates, lost, moved, naks }, { duplicates: 0, lost: 0, moved: 0, naks: 0 });
     assert.deepEqual(clients.troubles, []);
-    await asideOnBoth();
+    // A recovery from Windows brings a declined address back as expired.
+    if (story.kind !== 'windows') await asideOnBoth();
     await alike();
   });
 }

@@ -99,7 +99,12 @@ class Move {
     await this.#state(this.#second, OLD_PAIR, 'RecoverWait', SOON_MS);
     await this.#state(this.#second, OLD_PAIR, 'Normal', WAIT_MS);
     await eventually('dhcpd is in normal with it', SOON_MS, () =>
-      this.#daemons.primary.log().trimEnd().split('\n').findLast((line) => line.includes('I move from'))?.endsWith('to normal')
+      this.#daemons.primary
+        .log()
+        .trimEnd()
+        .split('\n')
+        .findLast((line) => line.includes('I move from'))
+        ?.endsWith('to normal')
         ? true
         : undefined,
     );

@@ -11,7 +11,11 @@ function commandLines(text: string): readonly string[] {
 }
 
 test('every command line in a problem, an example of an operation or a help text is one that the program takes', () => {
-  const program = buildProgram({ serve: async () => undefined, restore: async () => undefined, sim: async () => undefined });
+  const program = buildProgram({
+    serve: async () => undefined,
+    restore: async () => undefined,
+    sim: async () => undefined,
+  });
   const texts = [
     ...Object.values(PROBLEMS)
       .flatMap((entry) => [entry.text, entry.why, entry.action])

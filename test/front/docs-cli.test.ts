@@ -12,9 +12,10 @@ const PAGE = readFileSync(join(process.cwd(), 'docs', 'cli.md'), 'utf8');
 
 test('the page lists the commands that there are, with what they do', () => {
   const written = PAGE.split('\n').filter((line) => /^\| `.*\|$/.test(line) && line.split('|').length === 5);
-  const there = leavesOf(buildProgram({ serve: async () => undefined, restore: async () => undefined, sim: async () => undefined }), []).filter(
-    (line) => line.startsWith('| `'),
-  );
+  const there = leavesOf(
+    buildProgram({ serve: async () => undefined, restore: async () => undefined, sim: async () => undefined }),
+    [],
+  ).filter((line) => line.startsWith('| `'));
   assert.deepEqual([...written].sort(), [...there].sort());
 });
 

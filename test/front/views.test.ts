@@ -164,12 +164,16 @@ test('the server view has its relationships and its problems', () => {
     name: 'dhcp1',
     startedAt: AT,
     relationships: [{ name: 'Pair 1', state: 'Normal', partnerState: 'Normal', isCommunicating: true }],
-    problems: [{ at: AT, code: 'config/apart', text: 'Apart.' }],
+    problems: [
+      { at: AT, code: 'config/apart', text: 'Apart.', firstAt: AT, count: 1 },
+      { at: AT + 60, code: 'failover/bad-message', text: 'Bad.', firstAt: AT, count: 13 },
+    ],
   };
   const lines = SERVER_VIEW(server, CONTEXT).join('\n');
   assert.match(lines, /name\s+: dhcp1\nstartedAt : 2023-11-14 22:13:20Z/);
   assert.match(lines, /Pair 1 {2}Normal/);
   assert.match(lines, /2023-11-14 22:13:20Z {2}Apart\. \(config\/apart\)/);
+  assert.match(lines, /22:14:20Z {2}Bad\. \(failover\/bad-message; 13 times since 2023-11-14 22:13:20Z\)/);
   assert.match(SERVER_VIEW({ ...server, problems: [] }, CONTEXT).join('\n'), /No problems\.$/);
 });
 

@@ -6,7 +6,7 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { planned, runCases, versions } from './failover/matrix.ts';
+import { planned, removeNetworks, runCases, versions } from './failover/matrix.ts';
 import { load } from './load.ts';
 import type { Product } from './product.ts';
 import { casesOf, missingProgram, PRODUCTS, type TakeoverCase, takeover } from './takeover.ts';
@@ -71,6 +71,11 @@ async function takeovers(runs: number, filter: string, fault: string): Promise<r
 
 /** All cases in both roles, `repeat` times over. */
 async function matrix(repeat: number, concurrency: number): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      removeNetworks();
+      process.exit(1);
+    });
   const startedMs = performance.now();
   const plan = planned(values.baseline ? ['isc-isc'] : ['ours-primary', 'ours-secondary'], values.case);
   const results = await runCases(Array.from({ length: repeat }, () => plan).flat(), {

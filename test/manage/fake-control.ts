@@ -103,6 +103,8 @@ export class FakeServer {
   skewSec = 0;
   /** Since when its endpoints are in PARTNER-DOWN. */
   downAt = 0;
+  /** MCLT and allowance of the waits as the engine tells them; undefined where it says nothing. */
+  waits: Pick<EndpointStatus, 'waitMcltSec' | 'allowanceSec'> = {};
   drainRefusal: string | undefined;
   traces: DecisionTrace[] = [];
   isUp = true;
@@ -348,6 +350,7 @@ export class FakeServer {
       autoPartnerDownAt: 0 as EpochSec,
       silentScopeIds: [...this.silent],
       lastReject: undefined,
+      ...this.waits,
     };
   }
 }

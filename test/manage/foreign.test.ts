@@ -9,7 +9,7 @@ import { problemAdvice, problemText } from '../../src/core/problems/catalogue.ts
 import type { Problem } from '../../src/core/problems/problem.ts';
 import { changesOf } from '../../src/manage/changes.ts';
 import type { Outcome } from '../../src/manage/operation.ts';
-import { type EpochSec, parseIp4 } from '../../src/wire/units.ts';
+import { type EpochSec, parseIp4, type Sec } from '../../src/wire/units.ts';
 import { type FakeServer, type FakeWorld, lease, scope, twoServers } from './fake-control.ts';
 
 const PARTNER = { Kind: 'isc', Name: 'dhcp3', Host: '10.0.0.3' };
@@ -466,7 +466,12 @@ test('an address stays with its client until all that the partner may have promi
   const potentialAt = (world.wallAt + 5000) as EpochSec;
   lease(a, '10.0.1.20', 1, { leaseEndAt: endAt, recvPotentialAt: potentialAt, told: true });
   lease(a, '10.0.1.21', 2, { leaseEndAt: endAt, told: false });
-  lease(a, '10.0.1.22', 3, { state: 'released', leaseEndAt: endAt, told: true, stateSinceAt: world.wallAt as EpochSec });
+  lease(a, '10.0.1.22', 3, {
+    state: 'released',
+    leaseEndAt: endAt,
+    told: true,
+    stateSinceAt: world.wallAt as EpochSec,
+  });
   value(await a.run('failover.remove', { Name: ['rel1'] }));
   const found = ['10.0.1.20', '10.0.1.21', '10.0.1.22'].map((address) => a.bindings.find(parseIp4(address)!));
   assert.deepEqual(
@@ -477,6 +482,27 @@ test('an address stays with its client until all that the partner may have promi
       ['active', 100 + 600 + 60],
     ],
   );
+});
+
+test('a longer MCLT of before and a greater difference of the clocks count in everything that is waited for', async () => {
+  const world = await related({ MaxClientLeadTime: 60 });
+  const { a } = world;
+  a.waits = { waitMcltSec: 3600 as Sec, allowanceSec: 90 as Sec };
+  lease(a, '10.0.1.20', 1, {
+    leaseEndAt: (world.wallAt + 100) as EpochSec,
+    recvPotentialAt: (world.wallAt + 5000) as EpochSec,
+    told: true,
+  });
+  a.states.set('rel1', 'partner-down');
+  a.downAt = a.control.now().wallAt - 3689;
+  value(await a.run('failover.remove', { Name: ['rel1'] }));
+  assert.equal((a.bindings.find(parseIp4('10.0.1.20')!)?.leaseEndAt ?? 0) - world.wallAt, 5000 + 3600 + 90);
+  assert.deepEqual(
+    a.config.tombstones.map(({ mcltSec }) => mcltSec),
+    [3600],
+  );
+  await world.pass(3600);
+  assert.equal(a.config.tombstones.length, 1);
 });
 
 test('a partner with a relationship is not forgotten', async () => {

@@ -227,7 +227,7 @@ test('a relationship of the plan is made with the partner of another make, and o
       made?.stateSwitchIntervalSec,
       made?.scopeIds,
     ],
-    ['isc', 'secondary', 'LoadBalance', 70, 7200, 300, ['10.30.0.0']],
+    ['isc', 'secondary', 'LoadBalance', (179 * 100) / 256, 7200, 300, ['10.30.0.0']],
   );
   const [partner] = config(live).partners;
   assert.deepEqual(

@@ -89,8 +89,8 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'wrong-bucket-answers',
     file: `${FAILOVER}/rights.ts`,
-    text: "isSet(ctx.buckets, ask.bucket & 0xff) === (ctx.config.role === 'primary')",
-    replacement: "isSet(ctx.buckets, ask.bucket & 0xff) !== (ctx.config.role === 'primary')",
+    text: "bucket & 0xff) === (ctx.config.role === 'primary')",
+    replacement: "bucket & 0xff) !== (ctx.config.role === 'primary')",
     breaks: 'each server answers the clients of the other',
   },
   {
@@ -141,13 +141,6 @@ export const PLANTS: readonly Plant[] = [
     text: "if (incoming !== 'active')",
     replacement: "if (incoming !== 'active' && !isPrimary) return duelLost(); if (incoming !== 'active')",
     breaks: 'of two ends of one lease under way neither gives way',
-  },
-  {
-    name: 'end-beats-lease',
-    file: `${FAILOVER}/acceptance.ts`,
-    text: 'return theirsAt + how.marginSec >= since ? GIVE_WAY : duelLost();',
-    replacement: 'return duelLost();',
-    breaks: 'the end of a lease under way is held against a newer lease',
   },
   {
     name: 'wrong-winner',
@@ -292,7 +285,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'contact-forgotten',
     file: `${FAILOVER}/link.ts`,
-    text: "if (nowMs >= contactDeadlineMs(ctx))",
+    text: 'if (nowMs >= contactDeadlineMs(ctx))',
     replacement: 'if (false)',
     breaks: 'a server with nothing to say is silent',
   },
@@ -327,8 +320,8 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'record-less-than-promised',
     file: 'core/serving/grant.ts',
-    text: 'leaseEndAt: addSec(now.wallAt, lease.grantedSec),',
-    replacement: 'leaseEndAt: addSec(now.wallAt, lease.grantedSec - 1),',
+    text: 'addSec(now.wallAt, lease.grantedSec)',
+    replacement: 'addSec(now.wallAt, lease.grantedSec - 1)',
     breaks: 'the record of a lease ends a second before the lease',
   },
   {
@@ -337,5 +330,26 @@ export const PLANTS: readonly Plant[] = [
     text: 'return binding !== undefined && ctx.now.wallAt >= lossEndsAt(ctx, binding);',
     replacement: 'return binding !== undefined;',
     breaks: 'leases that a lost store may have extended are ended',
+  },
+  {
+    name: 'gives-what-it-forgot',
+    file: `${FAILOVER}/balance.ts`,
+    text: 'if (ctx.now.wallAt < ctx.record.recoverWaitUntilAt)',
+    replacement: 'if (false)',
+    breaks: 'after a loss and a conflict an address is given to the partner whose forgotten lease may run',
+  },
+  {
+    name: 'freed-while-told',
+    file: `${FAILOVER}/expiry.ts`,
+    text: 'else if (isCommunicating(ctx))',
+    replacement: 'if (item !== undefined) item.hasChanged = false; else if (isCommunicating(ctx))',
+    breaks: 'an address freed in PARTNER-DOWN while an update of it is under way counts as agreed',
+  },
+  {
+    name: 'reach-not-told',
+    file: `${FAILOVER}/update-values.ts`,
+    text: 'mayReachFurther(ours, update),',
+    replacement: 'false,',
+    breaks: 'a server that went on alone does not hear how far the other may still extend a lease',
   },
 ];

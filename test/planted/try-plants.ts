@@ -10,7 +10,7 @@ import { makeCopy } from './copy.ts';
 import { PLANTS, type Plant } from './plants.ts';
 
 /** Worlds tried before a plant counts as not found. */
-export const WORLDS_MAX = 300;
+export const WORLDS_MAX = 400;
 const SHORT = { minutes: 20, clientsMax: 40, drainSecMax: 3600 };
 const LONG = { minutes: 60, clientsMax: 60, drainSecMax: 14_400 };
 const SHORT_WORLDS = 40;
@@ -85,7 +85,15 @@ function* searchJobs(): Generator<Job> {
     yield { kind: 'seeds', from: seed, count: 1, size: SHORT, stopsAtFailure: true };
   for (const index of SCENARIOS.keys()) yield { kind: 'scenarios', index, seed: index * 4 + 1, stopsAtFailure: true };
   for (const [index, { isFalseDown }] of SCENARIOS.entries())
-    if (isFalseDown === true) yield { kind: 'scenarios', index, seed: index * 4 + 1, isShort: true, stopsAtFailure: true };
+    if (isFalseDown === true)
+      yield { kind: 'scenarios', index, seed: index * 4 + 1, crowd: 'short', stopsAtFailure: true };
+  yield {
+    kind: 'scenarios',
+    index: SCENARIOS.findIndex(({ name }) => name === 'a slow disk'),
+    seed: 1,
+    crowd: 'busy',
+    stopsAtFailure: true,
+  };
   for (let seed = 1; seed <= CROWDED_WORLDS; seed++)
     yield { kind: 'seeds', from: seed, count: 1, size: CROWDED, isCrowded: true, stopsAtFailure: true };
   for (let seed = SHORT_WORLDS + 1; ; seed++)

@@ -269,8 +269,18 @@ test('as secondary the CONNECT of dhcpd is taken on whichever connection it come
   assert.deepEqual(world.told.at(-1), 'connect 1');
 });
 
-test('as secondary the second CONNECT of two that met is answered with reject 7', async () => {
+test('as secondary of dhcpd the second CONNECT of two that met is closed without a word', async () => {
   const world = new World({ role: 'secondary' });
+  const ours = await world.dial();
+  const theirs = world.incoming();
+  ours.receive(connect(NAME));
+  theirs.receive(connect(NAME, 9));
+  assert.deepEqual([theirs.sent, ours.isClosed, theirs.isClosed], [[], false, true]);
+  assert.deepEqual(world.events, []);
+});
+
+test('as secondary of others the second CONNECT of two that met is answered with reject 7', async () => {
+  const world = new World({ role: 'secondary', kind: 'draft' });
   const ours = await world.dial();
   const theirs = world.incoming();
   ours.receive(connect(NAME));
@@ -281,6 +291,17 @@ test('as secondary the second CONNECT of two that met is answered with reject 7'
   assert.deepEqual([ours.isClosed, theirs.isClosed], [false, true]);
   assert.deepEqual(world.events, [], 'that is no news for an operator');
 });
+
+for (const [role, kind, calls] of [
+  ['primary', 'msft', true],
+  ['secondary', 'draft', true],
+  ['secondary', 'msft', false],
+] as const)
+  test(`a secret that is corrected while there is no link ${calls ? 'makes' : 'does not make'} the ${role} of ${kind} call at once`, () => {
+    const world = new World({ role, kind });
+    world.links.renew(NAME);
+    assert.equal(world.dialled.length, calls ? 1 : 0);
+  });
 
 test('a CONNECT for another relationship is answered with reject 8 and does not touch the connection that there is', async () => {
   const world = new World({ role: 'secondary' });

@@ -1,6 +1,6 @@
 /**
  * Worlds by chance, many of them short: every rule of failover specification 7 that can be watched from outside holds, and all of
- * them come to rest by themselves. A long run is `npm run bench -- sim`.
+ * them come to rest by themselves. A long run is `npm run sim`.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -2,34 +2,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomWorld } from '../../src/sim/random-world.ts';
+import { scenarioWorld } from '../../src/sim/scenarios.ts';
 import { shrink, storyOf, worldOf } from '../../src/sim/shrink.ts';
-import { type SimOptions, simulate } from '../../src/sim/simulate.ts';
+import { simulate } from '../../src/sim/simulate.ts';
 
 /** A disk that loses what it had flushed, among much else that goes wrong. */
-function lyingDisk(seed: number): SimOptions {
-  const faults = [
-    { atMs: 130_000, fault: { kind: 'lan-loss', percent: 3 } },
-    { atMs: 150_000, fault: { kind: 'cut', how: 'closed' } },
-    { atMs: 160_000, fault: { kind: 'commit-ms', side: 'b', ms: 20 } },
-    { atMs: 215_000, fault: { kind: 'kill', side: 'a' } },
-    { atMs: 215_000, fault: { kind: 'lose-tail', side: 'a', frames: 40 } },
-    { atMs: 220_000, fault: { kind: 'start', side: 'a' } },
-    { atMs: 230_000, fault: { kind: 'link-latency', ms: 30 } },
-    { atMs: 420_000, fault: { kind: 'heal' } },
-  ] as const;
-  const options = randomWorld(seed, { minutes: 10, clientsMax: 40, drainSecMax: 600 });
-  return { ...options, ...PLAIN, clients: 40, faults };
-}
-
-const PLAIN = {
-  habits: 'plain',
-  poolSizes: [60],
-  pairOfScope: [0],
-  mcltSec: 120,
-  leaseSec: 600,
-  stayMeanSec: 60,
-  autoPartnerDownSec: null,
-} as const;
+const LYING_DISK = {
+  name: 'lying disk',
+  steps: () =>
+    [
+      { fault: { kind: 'lan-loss', percent: 2 } },
+      { afterSec: 30, fault: { kind: 'cut', how: 'closed' } },
+      { afterSec: 10, fault: { kind: 'commit-ms', side: 'b', ms: 20 } },
+      { afterSec: 50, fault: { kind: 'kill', side: 'a' } },
+      { fault: { kind: 'lose-tail', side: 'a', frames: 40 } },
+      { afterSec: 5, fault: { kind: 'start', side: 'a' } },
+      { afterSec: 10, fault: { kind: 'link-latency', ms: 30 } },
+      { afterSec: 110, fault: { kind: 'heal' } },
+    ] as const,
+};
 
 test('the list of what chance did, replayed as a script, gives the same run', () => {
   const size = { minutes: 10, clientsMax: 30, drainSecMax: 600 };
@@ -45,7 +36,9 @@ test('the list of what chance did, replayed as a script, gives the same run', ()
 });
 
 test('a failing run becomes a short story of the same failure', () => {
-  const report = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => simulate(lyingDisk(seed))).find(({ violations }) => violations.length > 0);
+  const report = [1, 2, 3, 4, 5, 6, 7, 8]
+    .map((seed) => simulate(scenarioWorld(LYING_DISK, 'LoadBalance', 'a', seed)))
+    .find(({ violations }) => violations.length > 0);
   assert.ok(report !== undefined, 'a lying disk is found');
   const whole = storyOf(report);
   const shrunk = shrink(report, 60);

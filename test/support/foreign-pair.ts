@@ -16,6 +16,8 @@ export interface ForeignPairOptions {
   readonly scopeId: string;
   readonly scope: Readonly<Record<string, string | number>>;
   readonly mcltSec: number;
+  /** Of the clients, the primary's percent in load balance. */
+  readonly share: number;
   /** As each side is told it at first. */
   readonly secrets?: { readonly primary: string; readonly secondary: string };
 }
@@ -64,7 +66,9 @@ export class ForeignPair {
     const pair = new ForeignPair(options);
     try {
       await Promise.all(pair.servers.map((server) => server.start()));
-      await Promise.all(pair.servers.map((server) => pair.#declare(server)));
+      // A primary that nobody knows there yet is refused, and comes again later.
+      await pair.#declare(pair.secondary);
+      await pair.#declare(pair.primary);
       return pair;
     } catch (error) {
       await pair.close();
@@ -103,7 +107,8 @@ export class ForeignPair {
       .map(({ ipAddress, addressState, clientId, leaseExpiryTime }) => ({
         ipAddress,
         addressState,
-        clientId,
+        // By the draft an address that is available again is told without its last client (specification 1.6).
+        clientId: addressState === 'InactiveReservation' ? '' : clientId,
         leaseExpiryTime,
       }))
       .sort((a, b) => (a.ipAddress < b.ipAddress ? -1 : 1));
@@ -150,12 +155,14 @@ export class ForeignPair {
       name: options.relationship,
       partnerServer: other.options.name,
       scopeId: [options.scopeId],
-      maxClientLeadTime: options.mcltSec,
+      maxClientLeadTime: isPrimary || options.kind === 'windows' ? options.mcltSec : 3600,
       protocolRole: isPrimary ? 'Primary' : 'Secondary',
       ...(secret === undefined ? {} : { sharedSecret: secret, force: true }),
     };
+    // Windows tells and takes no parameters, so they are entered on both; others tell them when they connect.
+    const ownShare = isPrimary ? options.share : options.kind === 'windows' ? 100 - options.share : 50;
     if (options.mode === 'LoadBalance')
-      await server.ask('failover/add-by-load-balance', { ...shared, loadBalancePercent: 50 });
+      await server.ask('failover/add-by-load-balance', { ...shared, loadBalancePercent: ownShare });
     else
       await server.ask('failover/add-by-hot-standby', {
         ...shared,

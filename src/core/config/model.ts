@@ -86,7 +86,10 @@ export interface Relationship {
   readonly mode: RelationshipMode;
   /** Only for HotStandby: whether this server is the active one. */
   readonly isActive: boolean;
-  /** LoadBalance: the *primary's* share of clients, 0..100. HotStandby: the reserve of the standby, 0..100. */
+  /**
+   * LoadBalance: the *primary's* share of clients, 0..100. HotStandby: the reserve of the standby, 0..100. A whole number, except
+   * with a partner of another make, whose share may be any number of the 256 buckets.
+   */
   readonly percentage: number;
   readonly mcltSec: number;
   /** Automatic partner-down after this many seconds; null is off. */

@@ -129,22 +129,27 @@ const scope = z.strictObject({
   options: optionValues.default([]),
 });
 
-const relationship = z.strictObject({
-  name: text(1, 1024),
-  id: text(1, 128),
-  partnerKey: text(0, 128),
-  partnerServer: text(1, 255),
-  role: z.enum(['primary', 'secondary']),
-  mode: z.enum(['LoadBalance', 'HotStandby']),
-  isActive: z.boolean(),
-  percentage: z.int().min(0).max(100),
-  mcltSec: z.int().min(1).max(UINT32_MAX),
-  stateSwitchIntervalSec: z.int().min(1).max(UINT32_MAX).nullable(),
-  sharedSecretRef: text(1, 255).nullable(),
-  scopeIds: z.array(address).max(CONFIG_LIMITS.scopes),
-  leavingScopeIds: z.array(address).max(CONFIG_LIMITS.scopes).exactOptional(),
-  profile: z.enum(['twinlease', 'isc', 'msft', 'draft']),
-});
+const relationship = z
+  .strictObject({
+    name: text(1, 1024),
+    id: text(1, 128),
+    partnerKey: text(0, 128),
+    partnerServer: text(1, 255),
+    role: z.enum(['primary', 'secondary']),
+    mode: z.enum(['LoadBalance', 'HotStandby']),
+    isActive: z.boolean(),
+    percentage: z.number().min(0).max(100),
+    mcltSec: z.int().min(1).max(UINT32_MAX),
+    stateSwitchIntervalSec: z.int().min(1).max(UINT32_MAX).nullable(),
+    sharedSecretRef: text(1, 255).nullable(),
+    scopeIds: z.array(address).max(CONFIG_LIMITS.scopes),
+    leavingScopeIds: z.array(address).max(CONFIG_LIMITS.scopes).exactOptional(),
+    profile: z.enum(['twinlease', 'isc', 'msft', 'draft']),
+  })
+  .refine(({ percentage, profile }) => Number.isInteger(percentage) || profile !== 'twinlease', {
+    path: ['percentage'],
+    error: 'is no whole number|Only with a partner of another make may a share be a part of a percent.',
+  });
 
 const port = z.int().min(1).max(65_535);
 /** Of a Twinlease server the hash of its key, of a server of another make `foreign:` and its address. */

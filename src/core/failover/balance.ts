@@ -17,9 +17,11 @@ export type ReviewReason = 'entering-normal' | 'asked' | 'timer';
 export function backupTarget(config: EndpointConfig, available: number): number {
   if (available <= 0) return 0;
   if (config.profile !== 'isc') return configuredShare(config, available);
-  // Specification 2.11, 8.5: dhcpd aims at halves. What is above would come back at once; what is below it only asks for.
+  // Specification 2.11, 8.5: dhcpd aims at halves whatever the share of clients, since clients who wait ask either server. What is
+  // above would come back at once; what is below it asks for. Only the reserve of a standby is ours to say.
   const half = Math.floor(available / 2);
-  return config.role === 'primary' ? Math.min(configuredShare(config, available), half) : half;
+  const isReserve = config.role === 'primary' && config.mode === 'HotStandby';
+  return isReserve ? Math.min(configuredShare(config, available), half) : half;
 }
 
 function configuredShare(config: EndpointConfig, available: number): number {

@@ -15,7 +15,7 @@ import type {
 import type { EpochSec, Ip4, Now, Sec } from '../../wire/units.ts';
 import type { AvailableState, Binding, BindingTable } from '../bindings/binding.ts';
 import type { Effect, EndpointConfig, EndpointLimits, RelationshipRecord } from './endpoint-types.ts';
-import type { KeptState } from './states.ts';
+import type { KeptState, PartnerState } from './states.ts';
 
 /** The store as the engine asks of it. */
 export interface StoreView {
@@ -43,7 +43,7 @@ export interface Link {
   partnerMaxUnacked: number;
   isSkewAlarmed: boolean;
   /** The partner's newest STATE on this connection, to tell a repetition from news. */
-  heard: { readonly state: ServerState; readonly sinceAt: EpochSec; readonly flags: number } | undefined;
+  heard: { readonly state: PartnerState; readonly sinceAt: EpochSec; readonly flags: number } | undefined;
   /** The partner asked for everything on this connection, and got it. */
   hasAllFromHere: boolean;
   /** False when a primary that was declared as dhcpd says itself that it is not: it need not tell its state unasked. */
@@ -252,15 +252,23 @@ export function allowanceSec(ctx: Context): Sec {
   return Math.max(ctx.limits.skewAllowanceSec, ctx.record.skewSec) as Sec;
 }
 
-/** The MCLT for grants. */
+/** The MCLT for grants. A partner of another make that has not heard of a longer one yet would not wait it out. */
 export function mcltSec(ctx: Context): Sec {
-  return ctx.record.adoptedMcltSec ?? ctx.config.mcltSec;
+  const { role, mcltSec: configured } = ctx.config;
+  const theirs = ctx.record.adoptedMcltSec ?? configured;
+  return role === 'primary' ? (Math.min(theirs, configured) as Sec) : theirs;
+}
+
+/** The greatest MCLT by which either server may give leases now. */
+export function longestMcltSec(ctx: Context): Sec {
+  const { role, profile, mcltSec: configured } = ctx.config;
+  const counts = profile === 'twinlease' || role === 'primary';
+  return counts ? (Math.max(ctx.record.adoptedMcltSec ?? 0, configured) as Sec) : mcltSec(ctx);
 }
 
 /** The MCLT for waits counted from `fromAt`: the largest that a lease granted before may have had (specification 6.5). */
 export function waitMcltSec(ctx: Context, fromAt: EpochSec): Sec {
-  const { config } = ctx;
-  const present = config.profile === 'twinlease' ? Math.max(mcltSec(ctx), config.mcltSec) : mcltSec(ctx);
+  const present = longestMcltSec(ctx);
   return (fromAt < ctx.record.mcltWasUntilAt ? Math.max(present, ctx.record.mcltWasSec) : present) as Sec;
 }
 

@@ -103,7 +103,10 @@ export interface RelationshipRecord {
    * still remembers less told than the partner heard. Absent: the sequence found at the start is taken.
    */
   readonly toldSequence?: number;
-  /** The MCLT that a primary of another make told; used even while out of contact (specification 1.8, step 7). Absent: ours. */
+  /**
+   * The MCLT that the partner goes by where it is not ours: as a primary of another make told it, used even while out of contact
+   * (specification 1.8, step 7), or as a secondary of another make heard it last. Absent: ours.
+   */
   readonly adoptedMcltSec?: Sec | undefined;
 }
 

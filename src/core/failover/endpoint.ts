@@ -59,6 +59,7 @@ import {
   autoPartnerDownMs,
   commandPartnerDown,
   commandRecoverAll,
+  isAnnouncementHeld,
   isServing,
   onState,
   onStateTimer,
@@ -151,7 +152,8 @@ function makeContext(
     startupEndsMs: FOREVER_MS,
     shutdownEndsMs: FOREVER_MS,
     isClockTrusted: true,
-    savedOperationalMs: 0,
+    // The first moment of service of each process is kept at once: after a crash the wait counts from the last one.
+    savedOperationalMs: Number.NEGATIVE_INFINITY,
     expireAtMs: 0,
     waitPass: { index: 0, from: 0 as Ip4 },
     buckets: bucketsOf(config),
@@ -311,10 +313,10 @@ function stop(ctx: Context, mode: 'paused' | 'shutdown'): CommandResult {
   if (ctx.mode === mode || ctx.mode === 'shutdown') return { kind: 'nothing-to-do' };
   if (isServing(ctx)) ctx.record.lastOperationalAt = ctx.now.wallAt;
   touchRecord(ctx);
-  const canWait = mode === 'shutdown' && isCommunicating(ctx) && ctx.config.profile !== 'msft';
   ctx.mode = mode;
   announce(ctx);
-  if (canWait && ctx.record.partnerState !== 'partner-down') ctx.shutdownEndsMs = ctx.now.monoMs + SHUTDOWN_WAIT_MS;
+  const mayAnswer = mode === 'shutdown' && isCommunicating(ctx) && !isAnnouncementHeld(ctx);
+  if (mayAnswer && ctx.record.partnerState !== 'partner-down') ctx.shutdownEndsMs = ctx.now.monoMs + SHUTDOWN_WAIT_MS;
   else closeForGood(ctx, `this server goes ${mode}`);
   return { kind: 'done' };
 }
@@ -329,12 +331,17 @@ function endShutdown(ctx: Context, isPartnerAlone: boolean): void {
 
 function reconfigure(ctx: Context, config: EndpointConfig, newScopeIds: readonly Ip4[]): void {
   const before = mcltSec(ctx);
+  const theirs = ctx.record.adoptedMcltSec ?? ctx.config.mcltSec;
   ctx.config = config;
   ctx.scopeIds = new Set(config.scopeIds);
   // A primary of another make tells its shares in CONNECT alone (specification 1.8, step 8).
   if (!isToldByPrimary(ctx)) ctx.buckets = bucketsOf(config);
-  // A primary of another make tells its MCLT in the next CONNECT, and until then the one it told holds (specification 1.8, 7).
-  if (config.role === 'primary' || config.profile === 'twinlease') ctx.record.adoptedMcltSec = undefined;
+  // A primary of another make tells its MCLT in the next CONNECT, and until then the one it told holds (specification 1.8, 7). So does
+  // ours for a secondary of another make; Windows goes by its own configuration.
+  const isNegotiated = config.profile === 'isc' || config.profile === 'draft';
+  if (!isNegotiated) ctx.record.adoptedMcltSec = undefined;
+  else if (config.role === 'primary')
+    ctx.record.adoptedMcltSec = ctx.record.partnerState === undefined || theirs === config.mcltSec ? undefined : theirs;
   noteMclt(ctx, before);
   const { record } = ctx;
   // What was refused may be accepted now.

@@ -41,3 +41,11 @@ export function iscReaction(mine: KeptState, partner: PartnerState, isFirst: boo
   if (mine === 'partner-down' && MOVED_BY_PARTNER_DOWN.has(partner)) return 'hold';
   return 'by-table';
 }
+
+/**
+ * Whether dhcpd in this state may hear PAUSED or SHUTDOWN. In CONFLICT-DONE the one makes it exit and the other stops it for good; and in
+ * RECOVER or POTENTIAL-CONFLICT it would go on alone after SHUTDOWN (specification 2.5), without the leases that it has not got yet.
+ */
+export function iscBearsOurLeaving(partner: PartnerState): boolean {
+  return partner !== 'conflict-done' && partner !== 'recover' && partner !== 'potential-conflict';
+}

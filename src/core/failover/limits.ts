@@ -43,13 +43,15 @@ export const FOREIGN_LIMITS: EndpointLimits = {
   resendAfterRejectSec: 30 as Sec,
 };
 
-/** Toward Windows, which goes by its own timers whatever it is told (specification 3.7, 3.8). */
+/**
+ * Toward Windows, which goes by its own timers whatever it is told (specification 3.7, 3.8). It takes a call at any time, though, so it
+ * is called as soon as others are; its own 60 s are for when it calls.
+ */
 export const WINDOWS_LIMITS: EndpointLimits = {
   ...FOREIGN_LIMITS,
   // It says CONTACT each 60 s and gives up after 180 s.
   receiveTimerSec: 180 as Sec,
   unackedMax: 10,
-  redialMs: 60_000,
   balanceEveryMs: 300_000,
 };
 

@@ -12,6 +12,7 @@ import {
   event,
   FOREVER_MS,
   type Incoming,
+  longestMcltSec,
   mcltSec,
   ownMark,
   rememberedMark,
@@ -143,7 +144,7 @@ function sendConnect(ctx: Context): void {
       protocolVersion: PROTOCOL_VERSION,
       // Our own links are inside TLS already, where the option must not be (specification 1.6).
       tlsRequest: config.profile === 'twinlease' ? undefined : 0,
-      mcltSec: mcltSec(ctx),
+      mcltSec: config.mcltSec,
       hashBuckets: ctx.buckets,
       store: ownMark(ctx),
       remembered: rememberedMark(ctx),
@@ -246,9 +247,19 @@ export function onConnectAck(ctx: Context, message: Incoming<'connectack'>): voi
     cut(ctx, 'tls-not-configured', 'TLS inside the connection is not offered');
     return;
   }
+  mcltIsHeard(ctx);
   accept(ctx, message.maxUnacked, message.receiveTimerSec);
   onRemembered(ctx, message.remembered);
   announce(ctx);
+}
+
+/** Specification 1.8, step 7: from now on the partner goes by our MCLT. */
+function mcltIsHeard(ctx: Context): void {
+  if (ctx.record.adoptedMcltSec === undefined) return;
+  const before = longestMcltSec(ctx);
+  ctx.record.adoptedMcltSec = undefined;
+  touchRecord(ctx);
+  noteMclt(ctx, before);
 }
 
 function accept(ctx: Context, maxUnacked: number | undefined, receiveTimerSec: Sec | undefined): void {

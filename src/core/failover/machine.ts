@@ -21,7 +21,7 @@ import {
   waitMcltSec,
 } from './context.ts';
 import type { CommandResult } from './endpoint-types.ts';
-import { type IscReaction, iscReaction } from './isc-rules.ts';
+import { type IscReaction, iscBearsOurLeaving, iscReaction } from './isc-rules.ts';
 import { POOLREQ_FOREIGN_EVERY_MS, SCOPES_PER_MESSAGE_MAX } from './limits.ts';
 import { askForSilentScopes, askForUpdates } from './recovery.ts';
 import {
@@ -76,7 +76,7 @@ function hidesRecoverWait(ctx: Context): boolean {
  * most states, one in NORMAL must not hear of a conflict (2.14-5, 6), and first STATEs that cross lead both into a conflict that
  * there is not. `onState` makes up for it.
  */
-function isAnnouncementHeld(ctx: Context): boolean {
+export function isAnnouncementHeld(ctx: Context): boolean {
   const { profile } = ctx.config;
   const isPassing = ctx.mode === 'paused' || ctx.mode === 'shutdown';
   // Specification 3.7: Windows knows neither, and has a closed connection to go by.
@@ -84,8 +84,7 @@ function isAnnouncementHeld(ctx: Context): boolean {
   if (profile !== 'isc') return false;
   // Two that both waited would wait for ever: the secondary speaks first where the primary is another program (of our own kind, say).
   if (ctx.link.heard === undefined && !ctx.link.isDhcpd) return false;
-  // PAUSED makes a dhcpd in CONFLICT-DONE exit, and SHUTDOWN would stop it for good.
-  return ctx.link.heard === undefined || (isPassing && ctx.link.heard.state === 'conflict-done');
+  return ctx.link.heard === undefined || (isPassing && !iscBearsOurLeaving(ctx.link.heard.state));
 }
 
 /** Scopes that the partner must answer alone: interface down, data not here yet, or leases given before a loss may run. */

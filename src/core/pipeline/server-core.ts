@@ -32,6 +32,7 @@ import type {
   Rights,
 } from '../failover/endpoint-types.ts';
 import { initialRecord } from '../failover/initial-record.ts';
+import { EXPIRE_GRACE_SEC } from '../failover/limits.ts';
 import { endDeclines } from '../serving/decline.ts';
 import { leavingRights } from '../serving/leaving-rights.ts';
 import { makeServing } from '../serving/serving.ts';
@@ -339,11 +340,13 @@ export class ServerCore {
   }
 
   #expireStandalone(now: Now): void {
+    // Ends are whole seconds, while the client counts from its REQUEST; and the clock may just be slewing.
+    const endedAt = (now.wallAt - EXPIRE_GRACE_SEC) as EpochSec;
     const dueAt = this.bindings.dueAt();
-    if (dueAt === undefined || dueAt > now.wallAt) return;
+    if (dueAt === undefined || dueAt > endedAt) return;
     // Leases of a relationship end by its own rules (specification 5.2).
     const isAlone = (scopeId: Ip4): boolean => !this.#rightsByScope.has(scopeId);
-    for (const address of this.bindings.takeDue(now.wallAt, EXPIRE_BATCH, isAlone)) {
+    for (const address of this.bindings.takeDue(endedAt, EXPIRE_BATCH, isAlone)) {
       const scopeId = this.bindings.scopeOf(address);
       if (scopeId === undefined) continue;
       const binding = this.bindings.find(address);

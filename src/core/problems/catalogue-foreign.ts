@@ -68,6 +68,13 @@ export const FOREIGN_PROBLEMS = {
     why: 'This server cannot configure it; until both sides match, its connections are refused or its leases rejected.',
     action: 'Enter this at {partner}, and start it anew where it reads its configuration only then.',
   },
+  'failover/foreign-change-there': {
+    severity: 'warning',
+    text: 'The same change is needed at partner {partner} of failover relationship {name}: {what}.',
+    why: 'This server cannot configure it. Until both are alike, clients get other answers from one than from the other, and leases of addresses that only one knows are rejected.',
+    action:
+      'Make the change at {partner} with its own tools, and start it anew where it reads its configuration only then.',
+  },
   'failover/foreign-take-out': {
     severity: 'warning',
     text: 'Partner {partner} must stop serving {scopes}: take failover relationship {name} and these scopes out of its configuration now.',

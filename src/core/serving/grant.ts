@@ -72,7 +72,7 @@ function store(asking: Asking, choice: Choice, lease: LeaseTimes, flags: number)
     hardware: view.hardware,
     hostName: hostNameOf(asking) ?? base.hostName,
     relayInfo: relayInfoOf(view) ?? base.relayInfo,
-    leaseEndAt: addSec(now.wallAt, lease.grantedSec),
+    leaseEndAt: promisedUntil(before, isRenewal, addSec(now.wallAt, lease.grantedSec)),
     // What the partner is told to expect reaches further than the lease, so that the next renewal gets all it wants
     // (failover specification 6.2).
     sentPotentialAt: hasPartner
@@ -89,6 +89,16 @@ function store(asking: Asking, choice: Choice, lease: LeaseTimes, flags: number)
   });
   parts.offers.release(address);
   return isRenewal ? [address] : [address, ...letGoOthers(asking, scope, address)];
+}
+
+/**
+ * A renewal may be shorter than the lease before it: the configuration was changed, or the client asks for less. Its ACK may get
+ * lost, and then the client goes by the longer promise, so the address is nobody else's before that has ended. Only a lease without
+ * end is ended by a shorter one, because it would never come back otherwise.
+ */
+function promisedUntil(before: Binding, isRenewal: boolean, endAt: EpochSec): EpochSec {
+  if (!isRenewal || before.state !== 'active' || before.leaseEndAt === INFINITE_AT) return endAt;
+  return Math.max(before.leaseEndAt, endAt) as EpochSec;
 }
 
 /**

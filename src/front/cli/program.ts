@@ -55,6 +55,8 @@ export interface SimCommandOptions {
   readonly clients: number;
   /** Longest time, in seconds of the simulated world, in which the last leases may end. */
   readonly drain: number;
+  /** Many clients, short leases, a fault every few seconds. */
+  readonly crowded: boolean;
   /** A situation by its name, in place of chance. */
   readonly scenario?: string;
   readonly mode: 'LoadBalance' | 'HotStandby';
@@ -162,8 +164,11 @@ function addSim(program: Command, handlers: CliHandlers): void {
     .option('--minutes <number>', 'how long chance may do its worst', readCount, 60)
     .option('--clients <number>', 'how many clients there may be', readCount, 60)
     .option('--drain <seconds>', 'longest time for the last leases to end', readCount, 14_400)
+    .option('--crowded', 'many clients, short leases, a fault every few seconds', false)
     .option('--scenario <name>', 'a named situation, in place of chance')
-    .addOption(new Option('--mode <mode>', 'of the situation').choices(['LoadBalance', 'HotStandby']).default('LoadBalance'))
+    .addOption(
+      new Option('--mode <mode>', 'of the situation').choices(['LoadBalance', 'HotStandby']).default('LoadBalance'),
+    )
     .addOption(new Option('--side <server>', 'the server that it happens to').choices(['a', 'b']).default('a'))
     .option('--file <file>', 'a kept story, in place of both')
     .option('--story', 'tell the whole run', false)

@@ -1,7 +1,7 @@
 /** Columns of the tables that commands show; `--json` has every property. */
 import { durationText } from './spelling.ts';
 import { shown } from './table.ts';
-import { cellText, type Field, instantText, isShape, shapeLines, table, type View } from './views.ts';
+import { cellText, type Field, instantText, isShape, type Shape, shapeLines, table, type View } from './views.ts';
 
 const scopeId: Field = { property: 'scopeId', title: 'scope' };
 const address: Field = { property: 'ipAddress', title: 'address' };
@@ -108,7 +108,14 @@ export const SERVER_VIEW: View = (value, context) => {
     ...(open.length === 0
       ? ['No problems.']
       : open.map((one) =>
-          shown(`${instantText(one['at'])}  ${cellText(one['text'], '')} (${cellText(one['code'], '')})`),
+          shown(
+            `${instantText(one['at'])}  ${cellText(one['text'], '')} (${cellText(one['code'], '')}${howOften(one)})`,
+          ),
         )),
   ];
 };
+
+function howOften(problem: Shape): string {
+  const { count, firstAt } = problem;
+  return typeof count === 'number' && count > 1 ? `; ${count} times since ${instantText(firstAt)}` : '';
+}

@@ -222,10 +222,10 @@ function readShare(draft: Draft, statement: Statement, word: string, value: stri
     report.notCarried(statement, 'is no share of the 256 buckets of clients');
     return;
   }
-  draft.percentage = Math.round((count * 100) / BUCKET_COUNT);
+  draft.percentage = (count * 100) / BUCKET_COUNT;
   const ours = hashBucketsForPercent(draft.percentage);
-  const isSame = buckets === undefined ? countSet(ours) === count : buckets.every((octet, i) => octet === ours[i]);
-  const outcome = `${draft.percentage} percent of the clients are the primary's`;
+  const isSame = buckets === undefined || buckets.every((octet, i) => octet === ours[i]);
+  const outcome = `${Math.round(draft.percentage)} percent of the clients are the primary's, ${count} of 256 buckets`;
   if (isSame) report.carried(statement, outcome);
-  else report.changed(statement, `${outcome}, ${countSet(ours)} of 256 buckets`);
+  else report.changed(statement, `${outcome}, but not the same ones`);
 }

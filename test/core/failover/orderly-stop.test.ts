@@ -206,3 +206,30 @@ for (const profile of ['twinlease', 'draft', 'isc', 'msft'] as const)
         assert.equal(told, isRefused && profile !== 'msft' ? 'time-mismatch' : undefined);
       }
   });
+
+for (const state of ['recover', 'potential-conflict'] as const)
+  test(`2.14-9 shutdown: a dhcpd in ${state}, which would go on alone without our leases, is not told`, () => {
+    const one = new Rig({
+      profile: 'isc',
+      record: { state: 'partner-down', partnerDownAt: (WALL - 1000) as EpochSec },
+    });
+    one.into('partner-down').says(state === 'recover' ? 'recover' : 'communications-interrupted');
+    one.says(state);
+    one.quiet();
+    assert.equal(one.command({ kind: 'shutdown' }), 'done');
+    assert.deepEqual(one.all('state'), []);
+    assert.ok(one.effects.some((effect) => effect.kind === 'close'));
+    assert.equal(one.endpoint.deadlineMs, undefined);
+    assert.notEqual(one.endpoint.record().state, 'recover');
+  });
+
+test('2.14-9 shutdown: a dhcpd that has all leases and waits for us goes on alone', () => {
+  const one = new Rig({ profile: 'isc', record: { state: 'partner-down', partnerDownAt: (WALL - 1000) as EpochSec } });
+  one.into('partner-down').says('recover-wait');
+  one.quiet();
+  one.command({ kind: 'shutdown' });
+  assert.deepEqual(
+    one.all('state').map((message) => message.serverState),
+    ['shutdown'],
+  );
+});

@@ -299,7 +299,7 @@ test('failover peers become relationships with the scopes whose pools name them'
       role: 'primary',
       mode: 'LoadBalance',
       isActive: false,
-      percentage: 78,
+      percentage: 78.125,
       mcltSec: 600,
       stateSwitchIntervalSec: 60,
       scopeIds: ['10.0.0.0'],

@@ -30,6 +30,13 @@ export interface RunOptions {
   readonly onResult?: (result: CaseResult) => void;
 }
 
+const open = new Set<Lab>();
+
+/** For an interrupted run: what it made of namespaces, and what runs in them, is removed. */
+export function removeNetworks(): void {
+  for (const lab of open) lab.machines.remove();
+}
+
 /** Every case in these pairings, by the part of the name. */
 export function planned(pairings: readonly Pairing[], filter = ''): PlannedCase[] {
   return CASES.flatMap((what) =>
@@ -56,6 +63,7 @@ export async function runCase({ name, pairing, what }: PlannedCase, keep: boolea
   const wrong: string[] = [];
   let keptIn: string | undefined;
   const lab = new Lab(pairing, what.setup);
+  open.add(lab);
   try {
     await lab.prepare();
     await what.run(lab);
@@ -68,6 +76,7 @@ export async function runCase({ name, pairing, what }: PlannedCase, keep: boolea
     if (keep && wrong.length > 0) keptIn = kept(lab, name);
     await lab.close();
     lab.machines.remove();
+    open.delete(lab);
   }
   const seconds = Math.round((performance.now() - startedMs) / 1000);
   return { name, passed: wrong.length === 0, wrong, seconds, ...(keptIn === undefined ? {} : { keptIn }) };

@@ -2,7 +2,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ServerProcess } from '../../../demo/server-process.ts';
-import { BUCKET_COUNT } from '../../../src/wire/failover/hash-buckets.ts';
 import { LAN } from '../../support/namespace-pair.ts';
 import { inNamespace, type Network } from '../../support/network.ts';
 import { RELATIONSHIP } from './isc-server.ts';
@@ -144,7 +143,6 @@ export class TwinleaseServer implements FailoverServer {
     });
     for (const [clientId, ipAddress] of setup.reservations)
       await this.process.ask('reservation/add', { scopeId: pool.scopeId, ipAddress, clientId, name: ipAddress });
-    const share = percentOf(setup.split);
     const answer = await this.process.call('failover/add-by-load-balance', {
       name: RELATIONSHIP,
       partnerServer: partnerLinkAddress,
@@ -153,20 +151,10 @@ export class TwinleaseServer implements FailoverServer {
       protocolRole: role,
       scopeId: [pool.scopeId],
       maxClientLeadTime: setup.mcltSec,
-      loadBalancePercent: role === 'primary' ? share : 100 - share,
+      split: setup.split,
     });
     if (answer.status !== 200) throw new Error(`the relationship was refused: ${JSON.stringify(answer.body)}`);
   }
-}
-
-/** The class has whole percents of the 256 buckets, and neither server is left without one. */
-function percentOf(split: number): number {
-  return Math.min(99, Math.max(1, Math.round((split * 100) / BUCKET_COUNT)));
-}
-
-/** The split that dhcpd would be given for the share that comes nearest. */
-export function nearestSplit(split: number): number {
-  return Math.round((percentOf(split) * BUCKET_COUNT) / 100);
 }
 
 function rowState(addressState: string): Row['state'] | undefined {

@@ -18,8 +18,8 @@ export interface ScenarioJob {
   readonly kind: 'scenarios';
   readonly index: number;
   readonly seed: number;
-  /** More clients than addresses, which change all the time. */
-  readonly isShort?: boolean;
+  /** `short`: more clients than addresses, which change all the time. `busy`: so many clients that the window of updates fills. */
+  readonly crowd?: 'short' | 'busy';
   readonly stopsAtFailure: boolean;
 }
 

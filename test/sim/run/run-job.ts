@@ -6,8 +6,11 @@ import { type SimOptions, simulate } from '../../../src/sim/simulate.ts';
 import { addReport, addThrown, emptyTotals, type Totals } from '../../../src/sim/totals.ts';
 import type { Job } from './job.ts';
 
-/** More clients than addresses, so that what was one server's is soon given out by the other. */
-const SHORT_OF_ADDRESSES = { clients: 60, stayMeanSec: 40 };
+const CROWDS = {
+  /** More clients than addresses, so that what was one server's is soon given out by the other. */
+  short: { clients: 60, stayMeanSec: 40 },
+  busy: { clients: 500, poolSizes: [800], stayMeanSec: 20, leaseSec: 120 },
+};
 
 export function runJob(job: Job): Totals {
   const totals = emptyTotals();
@@ -24,7 +27,8 @@ export function runJob(job: Job): Totals {
 
 function* worlds(job: Job): Generator<SimOptions> {
   if (job.kind === 'seeds') {
-    for (let seed = job.from; seed < job.from + job.count; seed++) yield (job.isCrowded === true ? crowdedWorld : randomWorld)(seed, job.size);
+    for (let seed = job.from; seed < job.from + job.count; seed++)
+      yield (job.isCrowded === true ? crowdedWorld : randomWorld)(seed, job.size);
     return;
   }
   const scenario = SCENARIOS[job.index];
@@ -33,6 +37,6 @@ function* worlds(job: Job): Generator<SimOptions> {
   for (const mode of ['LoadBalance', 'HotStandby'] as const)
     for (const side of SIDES) {
       const world = scenarioWorld(scenario, mode, side, seed++);
-      yield job.isShort === true ? { ...world, ...SHORT_OF_ADDRESSES } : world;
+      yield job.crowd === undefined ? world : { ...world, ...CROWDS[job.crowd] };
     }
 }
