@@ -276,7 +276,7 @@ function removeRelationship(config: Config, body: BodyOf<'remove-relationship'>,
   const left = { ...config, relationships: config.relationships.filter((other) => other !== relationship) };
   const what = `failover relationship ${body.name} removed`;
   if (context.side === 'participant') return { ...leaving(left, relationship.scopeIds), what };
-  return { ...staying(left, relationship, relationship.scopeIds, body), what };
+  return { ...staying(left, asWaited(relationship, context), relationship.scopeIds, body), what };
 }
 
 function removeScopes(config: Config, body: BodyOf<'remove-scopes'>, context: ApplyContext): Applied {
@@ -288,7 +288,7 @@ function removeScopes(config: Config, body: BodyOf<'remove-scopes'>, context: Ap
   const left = replaceRelationship(config, { ...kept, scopeIds: rest });
   const what = `${gone.join(', ')} removed from failover relationship ${body.name}`;
   if (context.side === 'participant') return { ...leaving(left, gone), what };
-  return { ...staying(left, relationship, gone, body), what };
+  return { ...staying(left, asWaited(relationship, context), gone, body), what };
 }
 
 /** The participant's scopes go, with all that is known of their addresses. */
@@ -299,6 +299,10 @@ function leaving(config: Config, scopeIds: readonly string[]): Omit<Extract<Appl
     config: { ...config, scopes: config.scopes.filter((one) => !present.includes(one.scopeId)) },
     entering: { forgotten: present.map(address32) },
   };
+}
+
+function asWaited(relationship: Relationship, { waitMcltSec }: ApplyContext): Relationship {
+  return { ...relationship, mcltSec: waitMcltSec ?? relationship.mcltSec };
 }
 
 /** The coordinator keeps the scopes; the addresses of the other one are free, or wait until its leases must have ended. */

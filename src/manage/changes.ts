@@ -32,6 +32,7 @@ import {
 import { CALL_TIMEOUT_MS, DRAIN_TIMEOUT_MS, PREPARE_TIMEOUT_MS, partnerByKey, readProblem } from './partner-client.ts';
 import { problem } from './problems.ts';
 import { relationshipOf, scopeOf } from './shared-config.ts';
+import { waitsOf } from './waits.ts';
 
 /** A revision made from another base is tried again on the new one this often. */
 const STALE_RETRIES_MAX = 16;
@@ -405,7 +406,10 @@ export class Changes {
   }
 
   #apply(config: Config, body: ChangeBody, context: { side: Side; partnerKey: string; secretRef: string | null }) {
-    return applyBody(config, body, { ...context, serverName: this.#control.serverName });
+    const { serverName } = this.#control;
+    const present = relationshipOf(config, body.name);
+    const waitMcltSec = present === undefined ? undefined : waitsOf(this.#control, present).mcltSec;
+    return applyBody(config, body, { ...context, serverName, waitMcltSec });
   }
 
   #byOf(change: Change): string {

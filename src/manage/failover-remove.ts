@@ -22,6 +22,7 @@ import { partnerByKey, partnerTrouble } from './partner-client.ts';
 import { invalid, problem } from './problems.ts';
 import { relationshipOf } from './shared-config.ts';
 import { whatIfTogether } from './together.ts';
+import { waitsOf } from './waits.ts';
 
 const removeParams = z.strictObject({
   ...params.common,
@@ -151,6 +152,7 @@ async function removeAlone(
   const { name } = relationship;
   if (!context.whatIf) await holdPromises(control, relationship);
   const at = control.now().wallAt;
+  const { mcltSec } = waitsOf(control, relationship);
   const outcome = await changeLocally(context, `failover relationship ${name} removed by force`, (config) => {
     const present = relationshipOf(config, name);
     if (present === undefined || present.id !== relationship.id) {
@@ -162,7 +164,7 @@ async function removeAlone(
       config: {
         ...config,
         relationships,
-        tombstones: [...config.tombstones, tombstoneOf(present, present.scopeIds, at)],
+        tombstones: [...config.tombstones, tombstoneOf({ ...present, mcltSec }, present.scopeIds, at)],
       },
     };
   });

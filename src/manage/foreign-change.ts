@@ -5,7 +5,7 @@
 import type { Partner, Relationship } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control, TransactionRecord } from '../server/control.ts';
-import { addSec, type EpochSec, type Ip4, type Sec } from '../wire/units.ts';
+import { addSec, type EpochSec, type Ip4 } from '../wire/units.ts';
 import { address32, applyBody, type ChangeBody } from './change-body.ts';
 import { heardId } from './changes.ts';
 import { foreignAdvice } from './foreign-advice.ts';
@@ -122,9 +122,7 @@ export function takeOutAdvice(
   leaving: { readonly scopeIds: readonly string[]; readonly at: number },
 ): Problem {
   const { mcltSec } = waitsOf(control, relationship);
-  const until = new Date(
-    addSec(leaving.at as EpochSec, mcltSec + clockAllowanceSec(partner.key)) * 1000,
-  ).toISOString();
+  const until = new Date(addSec(leaving.at as EpochSec, mcltSec + clockAllowanceSec(partner.key)) * 1000).toISOString();
   const slots = { name: relationship.name, partner: partner.name, scopes: leaving.scopeIds.join(', '), until };
   return problem(control, 'failover/foreign-take-out', slots, relationship.name);
 }

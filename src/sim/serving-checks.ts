@@ -37,6 +37,8 @@ const UNANSWERED_MS = 3000;
 const REMEMBERED_MS = 85_000;
 /** And with room the other way: after this a question is a first one. */
 const QUIET_MS = 95_000;
+/** A change of the settings has reached both servers after this. */
+const CHANGE_MS_MAX = 30_000;
 /** Above this `secs` the other server answers too. */
 const WAITED_SEC_MAX = 3;
 /** A shorter lease than this is not given to whoever asks for one. */
@@ -78,6 +80,9 @@ export class ServingChecks {
   #isQuiet = false;
   /** Neither share is about to run dry, so that one server has no reason to answer for the other. */
   #isPlentiful = false;
+  /** By which both share out the clients, and since when it was seen so. */
+  #settings = '';
+  #settingsSinceMs = 0;
   readonly #granted = new Map<Ip4, Granted[]>();
   readonly #lastAckMs: Record<Side, number> = { a: -1, b: -1 };
   /** In force at that moment. */
@@ -247,29 +252,30 @@ export class ServingChecks {
 
   /** I20: both are in NORMAL and have addresses. */
   #checkAnswered(packet: DhcpPacket, { offeredBy, isFirst }: Asked): void {
+    const right = this.#responsible(packet);
+    if (right === undefined) return;
     this.#checker.looked('I20');
     const name = `c${clientIndexOf(packet.chaddr)}`;
     if (offeredBy.length === 0) this.#report('I20', `both are NORMAL and have addresses, and nobody answers ${name}`);
-    if (!isFirst || this.#checker.wasCutOff()) return;
-    const right = this.#responsible(packet);
-    if (right !== undefined && offeredBy.join() !== right)
+    if (isFirst && !this.#checker.wasCutOff() && offeredBy.join() !== right)
       this.#report('I20', `${name} asks for the first time and is ${right}'s, and ${offeredBy.join(' and ')} answers`);
   }
 
-  /** By specification 8 from the configuration that both have; undefined while they differ. */
+  /** By specification 8 from the configuration that both have had for some time; a change reaches one before the other. */
   #responsible(packet: DhcpPacket): Side | undefined {
     const [ours, theirs] = SIDES.map((side) => this.#world.hosts[side].process?.configured());
-    if (
-      ours === undefined ||
-      theirs === undefined ||
-      ours.mode !== theirs.mode ||
-      ours.percentage !== theirs.percentage
-    )
-      return undefined;
-    if (ours.mode === 'HotStandby') return ours.isActive ? 'a' : 'b';
-    return rfc3074Bucket(packet.options.get(61) ?? packet.chaddr) < Math.round((256 * ours.percentage) / 100)
-      ? 'a'
-      : 'b';
+    if (ours === undefined || theirs === undefined) return undefined;
+    const { mode, percentage, isActive } = ours;
+    const settings = `${mode} ${percentage} ${isActive}, ${theirs.mode} ${theirs.percentage} ${theirs.isActive}`;
+    if (settings !== this.#settings) {
+      this.#settings = settings;
+      this.#settingsSinceMs = this.#world.nowMs;
+    }
+    const isNew = this.#world.nowMs - this.#settingsSinceMs < CHANGE_MS_MAX;
+    if (isNew || mode !== theirs.mode || percentage !== theirs.percentage) return undefined;
+    if (mode === 'HotStandby') return isActive ? 'a' : 'b';
+    const bucket = rfc3074Bucket(packet.options.get(61) ?? packet.chaddr);
+    return bucket < Math.round((256 * percentage) / 100) ? 'a' : 'b';
   }
 
   #mayOffer(process: ServerProcess, packet: DhcpPacket): boolean {

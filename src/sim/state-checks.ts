@@ -76,6 +76,8 @@ export class StateChecks {
   readonly #downSinceAt: Record<Side, number> = { a: 0, b: 0 };
   /** Went to RECOVER since its store was lost or put back. */
   readonly #hasRecovered: Record<Side, boolean> = { a: true, b: true };
+  /** The state that the log had when the process began. */
+  readonly #startedFrom: Record<Side, OwnState | undefined> = { a: undefined, b: undefined };
   /** The primary's clients on addresses that both servers have leased, found on entering POTENTIAL-CONFLICT (I25). */
   readonly #winners = new Map<Ip4, { readonly binding: Binding; readonly foundAt: number }>();
 
@@ -89,6 +91,8 @@ export class StateChecks {
     this.#told[process.side] = 'startup';
     this.#records[process.side] = process.core.endpoint(process.relationship)?.record();
     this.#handling[process.side] = undefined;
+    const kept = this.#records[process.side]?.state;
+    this.#startedFrom[process.side] = kept !== undefined && isOwnState(kept) ? kept : undefined;
   }
 
   connected(side: Side): void {
@@ -321,8 +325,8 @@ export class StateChecks {
     const state = process.state();
     const { side } = process;
     if (this.#told[side] === 'startup' && isOwnState(state) && !process.link.isAttached) {
-      const previous = state === 'resolution-interrupted' ? 'potential-conflict' : state;
-      this.#checker.coverage.reach(startupCell(previous, 'no contact'));
+      const previous = this.#startedFrom[side];
+      if (previous !== undefined) this.#checker.coverage.reach(startupCell(previous, 'no contact'));
     }
     this.#told[side] = state;
     const silentMs = process.now.monoMs - process.link.lastReceivedMs;
