@@ -74,7 +74,7 @@ interface OtherSide {
 }
 
 /** What to enter at the partner, line by line. */
-export function linesThere(side: OtherSide): string[] {
+function linesThere(side: OtherSide): string[] {
   switch (side.partner.foreign.kind) {
     case 'isc':
       return dhcpdLines(side);

@@ -11,7 +11,7 @@ import { isOwnName } from './define.ts';
 import { invalid, problem } from './problems.ts';
 
 /** draft-12 8.1. */
-export const FOREIGN_PORT_DEFAULT = 647;
+const FOREIGN_PORT_DEFAULT = 647;
 
 export type DeclaredPartner = Partner & { readonly foreign: ForeignPartner };
 

@@ -148,6 +148,8 @@ export class Links {
   send(name: string, message: OutMessage, afterSequence: number): void {
     const link = this.#links.get(name);
     if (link === undefined) return;
+    // From now on this is the connection, though the disk may take its time until the answer leaves.
+    if (message.kind === 'connectack' && message.rejectReason === undefined) this.#established(link);
     if (afterSequence === 0 || (link.waiting.length === 0 && afterSequence <= this.durableSequence))
       this.#write(link, message);
     else if (link.waiting.length >= WAITING_MESSAGES_MAX) link.connection.close();
@@ -340,7 +342,9 @@ export class Links {
       this.#drain(name, framer, connection);
     });
     connection.onClose((why) => {
-      if (this.#ending.delete(connection)) this.#onEnded?.();
+      this.#ending.delete(connection);
+      for (const leaving of this.#leaving) if (leaving.connection === connection) this.#leaving.delete(leaving);
+      this.#onEnded?.();
       if (!isOf()) return;
       if (link.spare === connection) link.spare = undefined;
       // Of two that met the partner has closed this one, so the other is the one it chose.
@@ -437,7 +441,6 @@ export class Links {
 
   #write(link: Link, message: OutMessage): void {
     if (message.kind === 'connect') link.connect = message;
-    if (message.kind === 'connectack' && message.rejectReason === undefined) this.#established(link);
     const bytes = this.#encode(link, message);
     link.connection.write(bytes);
     if (message.kind === 'connect') link.spare?.write(bytes);

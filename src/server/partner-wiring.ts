@@ -64,7 +64,7 @@ export function needsNewLink(before: Relationship, after: Relationship): boolean
   );
 }
 
-export function relationshipNamed(config: Config, name: string): Relationship | undefined {
+function relationshipNamed(config: Config, name: string): Relationship | undefined {
   return config.relationships.find((relationship) => relationship.name === name);
 }
 

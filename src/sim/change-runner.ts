@@ -19,9 +19,9 @@ import { encodeRecord } from '../core/pipeline/record-codec.ts';
 import { type Entering, NOTHING_ENTERS } from '../core/pipeline/server-core.ts';
 import { applyBody, type ChangeBody, locksOf, silencedBy, withLeaving } from './change-body.ts';
 import type { KeptTransaction, Life } from './life.ts';
+import type { PairView } from './pair-view.ts';
 import { keyOf } from './setting.ts';
 import { otherSide, type Side } from './sides.ts';
-import type { Pair } from './world.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
 const PREPARE_TIMEOUT_MS = 30_000;
@@ -29,7 +29,7 @@ const DRAIN_TIMEOUT_MS = 20_000;
 const DRAIN_LOOK_MS = 50;
 const DURABLE_LOOK_MS = 2;
 
-type Place = { readonly pair: Pair; readonly side: Side };
+type Place = { readonly pair: PairView; readonly side: Side };
 type Reconfigure = (config: Config, entering: Entering, transactions: readonly Uint8Array[]) => void;
 
 const utf8 = { encode: new TextEncoder(), decode: new TextDecoder() };
@@ -69,7 +69,7 @@ export class ChangeRunner {
   }
 
   /** An operator's change; this server coordinates. */
-  begin(pair: Pair, side: Side, id: string, body: ChangeBody, ended: (result: EndResult) => void): void {
+  begin(pair: PairView, side: Side, id: string, body: ChangeBody, ended: (result: EndResult) => void): void {
     const change: Change = {
       id,
       relationship: body.name,

@@ -2,7 +2,7 @@
 import type { Binding } from '../core/bindings/binding.ts';
 import type { BindingUpdate, OutMessage } from '../wire/failover/messages.ts';
 import type { EpochSec, Ip4 } from '../wire/units.ts';
-import { START_AT } from './host.ts';
+import { START_AT } from './clock.ts';
 
 /** Scope and host part are enough to tell addresses apart. */
 export function shortAddress(address: Ip4): string {

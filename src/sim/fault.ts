@@ -3,7 +3,7 @@ import type { CutKind } from './cable.ts';
 import type { Settings } from './change-body.ts';
 import type { LanCut } from './lan.ts';
 import type { Step as LifeStep } from './life.ts';
-import type { Answering } from './seat.ts';
+import type { Answering } from './process.ts';
 import type { HostName, Side } from './sides.ts';
 
 /** `side` is a server by its name; `pair` is the number of the relationship, the first when absent. */

@@ -11,13 +11,13 @@ import type { Listener } from './cable.ts';
 import { ChangeRunner } from './change-runner.ts';
 import { MachineClock } from './clock.ts';
 import { Disk, type StoreCopy } from './disk.ts';
-import { Life, type Step } from './life.ts';
-import { type SavedBinding, ServerProcess } from './process.ts';
+import { Life, type SavedBinding, type Step } from './life.ts';
+import type { PairView } from './pair-view.ts';
+import { ServerProcess } from './process.ts';
 import type { Random } from './random.ts';
 import type { Schedule } from './schedule.ts';
 import { serverAddressOf } from './setting.ts';
 import type { HostName, Side } from './sides.ts';
-import type { Pair } from './world.ts';
 
 export { START_AT } from './clock.ts';
 
@@ -30,7 +30,7 @@ export interface HostParts {
   readonly driftPpm: number;
   readonly commitMs: number;
   /** The relationships that the server can be in, and its side in each. */
-  readonly places: () => readonly { readonly pair: Pair; readonly side: Side }[];
+  readonly places: () => readonly { readonly pair: PairView; readonly side: Side }[];
   /** The process ends by itself, because it cannot go on. */
   readonly fell: (why: string) => void;
 }
@@ -43,7 +43,7 @@ export class Host {
   readonly disk: Disk;
   readonly clock: MachineClock;
   readonly copies: StoreCopy[] = [];
-  life: Life | undefined;
+  life: Life<ServerProcess> | undefined;
   changes: ChangeRunner | undefined;
   /** What the last process had appended. */
   left: ReadonlyMap<Ip4, SavedBinding> | undefined;
@@ -101,7 +101,7 @@ export class Host {
     this.#isFirstStart = false;
     if (this.hasVanished) for (const { pair, side } of places) pair.cable.comeBack(side);
     this.hasVanished = false;
-    const life = new Life({
+    const life = new Life<ServerProcess>({
       name: this.name,
       schedule,
       disk: this.disk,
@@ -145,7 +145,7 @@ export class Host {
     for (const { pair, side } of this.#parts.places()) pair.cable.leave(side, how);
   }
 
-  receive(pair: Pair, side: Side, ingress: Ingress, bytes: Uint8Array): void {
+  receive(pair: PairView, side: Side, ingress: Ingress, bytes: Uint8Array): void {
     const process = pair.seats[side].process;
     if (process !== undefined) this.life?.packet(process, ingress, bytes);
   }
@@ -161,7 +161,7 @@ export class Host {
   }
 }
 
-function makeProcess(life: Life, pair: Pair, side: Side): ServerProcess {
+function makeProcess(life: Life, pair: PairView, side: Side): ServerProcess {
   return new ServerProcess({
     life,
     relationship: pair.name,

@@ -7,11 +7,11 @@ import type { DhcpPacket } from '../wire/dhcp/packet.ts';
 import { type Ip4, ip4 } from '../wire/units.ts';
 import type { FaultCounts } from './fault-counts.ts';
 import { readPacket } from './packets.ts';
+import type { PairView } from './pair-view.ts';
 import type { Random } from './random.ts';
 import type { Schedule } from './schedule.ts';
 import { clientIndexOf, relayAddressOf, SERVER_PREFIX_LENGTH, serverAddressOf } from './setting.ts';
 import { type HostName, SIDES, type Side } from './sides.ts';
-import type { Pair } from './world.ts';
 
 export { clientIndexOf, hardwareOf } from './setting.ts';
 
@@ -28,14 +28,14 @@ export interface Ask {
   readonly doubled: boolean;
 }
 
-export interface LanEnds {
-  toServer(pair: Pair, side: Side, ingress: Ingress, bytes: Uint8Array, ask: Ask | undefined): void;
+export interface LanEnds<P extends PairView> {
+  toServer(pair: P, side: Side, ingress: Ingress, bytes: Uint8Array, ask: Ask | undefined): void;
   toClient(machine: number, packet: DhcpPacket, side: Side): void;
 }
 
 export type LanCut = 'both' | 'to-server' | 'to-client';
 
-export class Lan {
+export class Lan<P extends PairView> {
   lossPercent: number;
   duplicatePercent: number;
   latePercent: number;
@@ -43,7 +43,7 @@ export class Lan {
   readonly cutOff = new Map<HostName, LanCut>();
   readonly #schedule: Schedule;
   readonly #random: Random;
-  readonly #ends: LanEnds;
+  readonly #ends: LanEnds<P>;
   readonly #counts: FaultCounts;
   readonly #broadcasts = new Map<string, Ingress>();
 
@@ -51,7 +51,7 @@ export class Lan {
     parts: {
       readonly schedule: Schedule;
       readonly random: Random;
-      readonly ends: LanEnds;
+      readonly ends: LanEnds<P>;
       readonly counts: FaultCounts;
     },
     bad: { readonly lossPercent: number; readonly duplicatePercent: number; readonly latePercent: number },
@@ -66,7 +66,7 @@ export class Lan {
   }
 
   /** To both servers of the pair; a client of a scope behind a relay is relayed. `isAsked`: the checker wants to know what became of it. */
-  broadcast(pair: Pair, scope: number, bytes: Uint8Array, isAsked: boolean): void {
+  broadcast(pair: P, scope: number, bytes: Uint8Array, isAsked: boolean): void {
     const toA = this.#passes(pair.names.hosts.a, 'to-server');
     const toB = this.#passes(pair.names.hosts.b, 'to-server');
     const isDoubled = this.#isDoubled();
@@ -75,7 +75,7 @@ export class Lan {
     if (toB) this.#deliver(pair, 'b', this.#broadcastTo(pair, 'b', scope), bytes, ask, isDoubled);
   }
 
-  unicast(pair: Pair, to: Ip4, from: Ip4, bytes: Uint8Array): void {
+  unicast(pair: P, to: Ip4, from: Ip4, bytes: Uint8Array): void {
     const side = SIDES.find((candidate) => serverAddressOf(pair.names.hosts[candidate]) === to);
     if (side === undefined || !this.#passes(pair.names.hosts[side], 'to-server')) return;
     const ingress: Ingress = {
@@ -88,7 +88,7 @@ export class Lan {
     this.#deliver(pair, side, ingress, bytes, undefined, this.#isDoubled());
   }
 
-  reply(pair: Pair, side: Side, reply: ReplyPlan): void {
+  reply(pair: P, side: Side, reply: ReplyPlan): void {
     if (!this.#passes(pair.names.hosts[side], 'to-client')) return;
     const read = readPacket(reply.bytes);
     if (read.kind === 'bad') return;
@@ -99,14 +99,7 @@ export class Lan {
     if (this.#isDoubled()) this.#schedule.after(this.#lateMs(), arrive);
   }
 
-  #deliver(
-    pair: Pair,
-    side: Side,
-    ingress: Ingress,
-    bytes: Uint8Array,
-    ask: Ask | undefined,
-    isDoubled: boolean,
-  ): void {
+  #deliver(pair: P, side: Side, ingress: Ingress, bytes: Uint8Array, ask: Ask | undefined, isDoubled: boolean): void {
     this.#schedule.after(this.#lateMs(), () => this.#ends.toServer(pair, side, ingress, bytes, ask));
     if (isDoubled)
       this.#schedule.after(this.#lateMs(), () => this.#ends.toServer(pair, side, ingress, bytes, undefined));
@@ -132,7 +125,7 @@ export class Lan {
     return this.#random.between(LATE_MS_MAX, VERY_LATE_MS_MAX);
   }
 
-  #broadcastTo(pair: Pair, side: Side, scope: number): Ingress {
+  #broadcastTo(pair: P, side: Side, scope: number): Ingress {
     const host = pair.names.hosts[side];
     const key = host + scope;
     let ingress = this.#broadcasts.get(key);

@@ -11,12 +11,12 @@ import { DEFAULT_LIMITS } from '../core/failover/limits.ts';
 import { giveSpan } from '../core/pipeline/pool-changes.ts';
 import { bindingAddressIn, decodeRecord, encodeRecord } from '../core/pipeline/record-codec.ts';
 import type { LogRecord } from '../core/pipeline/records.ts';
-import { type CorePorts, type Entering, ServerCore } from '../core/pipeline/server-core.ts';
+import { type CorePorts, type Entering, type PacketReport, ServerCore } from '../core/pipeline/server-core.ts';
 import type { Ingress, ReplyPlan } from '../core/serving/serving-types.ts';
+import type { OutMessage } from '../wire/failover/messages.ts';
 import { assert, type Ip4, type MonoMs, type Now } from '../wire/units.ts';
 import type { MachineClock } from './clock.ts';
 import type { Disk, Snapshot } from './disk.ts';
-import type { SavedBinding, ServerProcess } from './process.ts';
 import type { Schedule } from './schedule.ts';
 import type { HostName } from './sides.ts';
 
@@ -43,7 +43,31 @@ export interface KeptTransaction {
   readonly body: Uint8Array;
 }
 
-export interface LifeParts {
+/** The newest record of an address: what it says, and when it is durable. */
+export interface SavedBinding {
+  readonly sequence: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What belongs to one relationship of the server, as its life uses it. */
+export interface LifePart {
+  readonly relationship: string;
+  readonly link: { dial(): void; close(): void; release(sequence: number): void };
+  holds(address: Ip4): boolean;
+  born(record: RelationshipRecord | undefined): void;
+  stateSaved(record: RelationshipRecord, sequence: number): void;
+  bindingSaved(address: Ip4, bytes: Uint8Array, sequence: number): void;
+  appended(record: LogRecord, sequence: number): void;
+  deciding(bytes: Uint8Array): void;
+  decided(report: PacketReport): void;
+  promised(reply: ReplyPlan, afterSequence: number): void;
+  leave(reply: ReplyPlan): void;
+  send(message: OutMessage, afterSequence: number): void;
+  event(code: string, slots: Readonly<Record<string, string | number>>): void;
+  broken(what: string): void;
+}
+
+export interface LifeParts<Part extends LifePart> {
   readonly name: HostName;
   readonly schedule: Schedule;
   readonly disk: Disk;
@@ -54,7 +78,7 @@ export interface LifeParts {
   readonly isLostStore: boolean;
   readonly seed: number;
   /** The parts of the relationships that this server can be in; each knows its scopes. */
-  readonly processes: (life: Life) => readonly ServerProcess[];
+  processes(life: Life<Part>): readonly Part[];
   /** The disk refused: the process must end. */
   readonly ends: (why: string) => void;
   /** Something happened that a crash may be planned for. */
@@ -64,7 +88,7 @@ export interface LifeParts {
 /** Between what a process may end: a record in the open frame, a frame durable and nothing of it sent, an effect of a change. */
 export type Step = 'append' | 'durable' | 'change';
 
-export class Life {
+export class Life<Part extends LifePart = LifePart> {
   readonly name: HostName;
   readonly core: ServerCore;
   readonly disk: Disk;
@@ -73,7 +97,7 @@ export class Life {
   readonly bornMs: number;
   readonly saved = new Map<Ip4, SavedBinding>();
   readonly transactions = new Map<string, KeptTransaction>();
-  readonly processes: readonly ServerProcess[];
+  readonly processes: readonly Part[];
   readonly configNumber: number;
   isDead = false;
   clockTrusted = true;
@@ -84,18 +108,18 @@ export class Life {
   isClockDistrusted = false;
   /** Called about once a second, for what else runs on the server. */
   onSecond: () => void = () => {};
-  readonly #parts: LifeParts;
-  readonly #byName = new Map<string, ServerProcess>();
-  #waiting: { readonly sequence: number; readonly reply: ReplyPlan; readonly process: ServerProcess }[] = [];
+  readonly #parts: LifeParts<Part>;
+  readonly #byName = new Map<string, Part>();
+  #waiting: { readonly sequence: number; readonly reply: ReplyPlan; readonly process: Part }[] = [];
   #timerAtMs = FOREVER_MS;
   #secondAtMs = 0;
   #heartbeatAt = 0;
   #isCopying = false;
   #configRecord: Uint8Array;
   /** Whose packet is being decided. */
-  #asked: ServerProcess | undefined;
+  #asked: Part | undefined;
 
-  constructor(parts: LifeParts) {
+  constructor(parts: LifeParts<Part>) {
     const { disk, schedule } = parts;
     this.#parts = parts;
     this.name = parts.name;
@@ -154,11 +178,11 @@ export class Life {
     return result;
   }
 
-  packet(process: ServerProcess, ingress: Ingress, bytes: Uint8Array): void {
+  packet(process: Part, ingress: Ingress, bytes: Uint8Array): void {
     if (this.isDead) return;
     this.#asked = process;
-    process.watch.deciding(process, bytes);
-    process.watch.decided(process, this.core.packet(this.now, ingress, bytes));
+    process.deciding(bytes);
+    process.decided(this.core.packet(this.now, ingress, bytes));
     this.#asked = undefined;
     this.disk.kick();
     this.#setTimer();
@@ -246,7 +270,7 @@ export class Life {
     const address = bindingAddressIn(bytes);
     if (address !== undefined) {
       const process = this.#processOfScope(address);
-      process?.watch.bindingSaved(process, address, bytes, sequence);
+      process?.bindingSaved(address, bytes, sequence);
       this.saved.set(address, { sequence, bytes });
     } else this.#appendRare(bytes, sequence);
     this.#parts.step('append');
@@ -256,7 +280,7 @@ export class Life {
   #appendRare(bytes: Uint8Array, sequence: number): void {
     const read = decodeRecord(bytes);
     if (read.kind === 'bad') {
-      for (const process of this.processes) process.watch.broken(process, `a record that cannot be read: ${read.why}`);
+      for (const process of this.processes) process.broken(`a record that cannot be read: ${read.why}`);
       return;
     }
     const record = read.value;
@@ -264,7 +288,7 @@ export class Life {
     else if (record.kind === 'scope-given') this.#noteGiven(record.scopeId, sequence);
     else if (record.kind === 'scope-gone') this.#noteGone(record.scopeId);
     else if (record.kind === 'transaction') noteTransaction(this.transactions, record);
-    for (const process of this.processes) process.watch.appended(process, record, sequence);
+    for (const process of this.processes) process.appended(record, sequence);
   }
 
   /** One record says of all available addresses of the scope whose they are. */
@@ -280,7 +304,7 @@ export class Life {
     for (const address of this.saved.keys()) if ((address & 0xffff0000) >>> 0 === scopeId) this.saved.delete(address);
   }
 
-  #processOfScope(address: Ip4): ServerProcess | undefined {
+  #processOfScope(address: Ip4): Part | undefined {
     return this.processes.find((process) => process.holds(address));
   }
 
@@ -302,7 +326,7 @@ export class Life {
       event: (code, slots) => {
         if (this.isDead) return;
         const process = this.#byName.get(String(slots['name']));
-        process?.watch.event(process, code, slots);
+        process?.event(code, slots);
       },
     };
   }
@@ -310,7 +334,7 @@ export class Life {
   #send(reply: ReplyPlan, afterSequence: number): void {
     const process = this.#asked;
     if (this.isDead || process === undefined) return;
-    process.watch.promised(process, reply, afterSequence);
+    process.promised(reply, afterSequence);
     if (afterSequence <= this.disk.durableSequence) process.leave(reply);
     else this.#waiting.push({ sequence: afterSequence, reply, process });
   }

@@ -13,9 +13,8 @@ import type { FailoverMessage, OutMessage, ServerState } from '../wire/failover/
 import { type Ip4, type Now, sameBytes } from '../wire/units.ts';
 import type { Cable, Socket } from './cable.ts';
 import type { Disk } from './disk.ts';
-import type { Life } from './life.ts';
+import type { Life, LifePart, SavedBinding } from './life.ts';
 import { LinkEnd } from './link-end.ts';
-import type { Answering } from './seat.ts';
 import { PAIRS, type Side } from './sides.ts';
 
 /** The first pair's, which every world has. */
@@ -47,11 +46,8 @@ export interface ProcessWatch {
   appended(process: ServerProcess, record: LogRecord, sequence: number): void;
 }
 
-/** The newest record of an address: what it says, and when it is durable. */
-export interface SavedBinding {
-  readonly sequence: number;
-  readonly bytes: Uint8Array;
-}
+/** How a partner answers updates: as it should, not at all, or with refusals only. */
+export type Answering = 'right' | 'none' | 'refusals';
 
 export interface ProcessParts {
   readonly life: Life;
@@ -66,7 +62,7 @@ export interface ProcessParts {
   readonly holds: (address: Ip4) => boolean;
 }
 
-export class ServerProcess {
+export class ServerProcess implements LifePart {
   readonly life: Life;
   readonly relationship: string;
   readonly side: Side;
@@ -178,6 +174,34 @@ export class ServerProcess {
   born(record: RelationshipRecord | undefined): void {
     this.savedState = record === undefined ? undefined : { sequence: 0, record };
     this.watch.born(this);
+  }
+
+  bindingSaved(address: Ip4, bytes: Uint8Array, sequence: number): void {
+    this.watch.bindingSaved(this, address, bytes, sequence);
+  }
+
+  appended(record: LogRecord, sequence: number): void {
+    this.watch.appended(this, record, sequence);
+  }
+
+  deciding(bytes: Uint8Array): void {
+    this.watch.deciding(this, bytes);
+  }
+
+  decided(report: PacketReport): void {
+    this.watch.decided(this, report);
+  }
+
+  promised(reply: ReplyPlan, afterSequence: number): void {
+    this.watch.promised(this, reply, afterSequence);
+  }
+
+  event(code: string, slots: Readonly<Record<string, string | number>>): void {
+    this.watch.event(this, code, slots);
+  }
+
+  broken(what: string): void {
+    this.watch.broken(this, what);
   }
 
   stateSaved(record: RelationshipRecord, sequence: number): void {

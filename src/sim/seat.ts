@@ -6,11 +6,9 @@ import type { ServerState } from '../wire/failover/messages.ts';
 import type { Ip4 } from '../wire/units.ts';
 import type { Disk } from './disk.ts';
 import type { Host } from './host.ts';
-import type { SavedBinding, ServerProcess } from './process.ts';
+import type { SavedBinding } from './life.ts';
+import type { Answering, ServerProcess } from './process.ts';
 import type { Side } from './sides.ts';
-
-/** How a server answers the updates of its partner: as it should, not at all, or with a refusal of everything. */
-export type Answering = 'right' | 'none' | 'refusals';
 
 export class Seat {
   readonly side: Side;

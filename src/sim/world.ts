@@ -46,7 +46,7 @@ export class World {
   readonly schedule = new Schedule();
   readonly random: Random;
   readonly trace: Trace;
-  readonly lan: Lan;
+  readonly lan: Lan<Pair>;
   readonly machines: ReadonlyMap<HostName, Host>;
   readonly pairs: readonly Pair[];
   /** The two servers of the first pair. */
@@ -240,9 +240,9 @@ export class World {
     return pair;
   }
 
-  #makeLan(): Lan {
+  #makeLan(): Lan<Pair> {
     const { options, schedule, random } = this;
-    return new Lan(
+    return new Lan<Pair>(
       {
         schedule,
         random,

@@ -36,7 +36,7 @@ describe('a pair that is backed up', () => {
       name: 'lan',
       leaseDuration: 60,
     };
-    pair = await DemoPair.open({ relationship: RELATIONSHIP, scopes: [scope], mcltSec: 5, mode: 'LoadBalance' });
+    pair = await DemoPair.open({ relationship: RELATIONSHIP, scopes: [scope], mcltSec: 10, mode: 'LoadBalance' });
     crowd = await Crowd.open({
       servers: pair.servers.map(({ options, dhcpPort }) => ({
         name: options.name,

@@ -24,8 +24,8 @@ const RELAY = '10.98.0.3';
 const OLD_PAIR = 'dhcp-pair';
 const NEW_PAIR = 'new pair';
 const CLIENTS = 200;
-const MCLT_SEC = 12;
-const LEASE_SEC = 12;
+const MCLT_SEC = 24;
+const LEASE_SEC = 24;
 /** Toward a server of another make, waits include an allowance for clocks of 60 s beside MCLT (failover specification 1.11). */
 const WAIT_MS = (MCLT_SEC + 60 + 30) * 1000;
 const SOON_MS = 60_000;

@@ -93,6 +93,8 @@ interface Setting {
 class World {
   /** The engine finds the connection quiet for too long. */
   isQuiet = false;
+  /** The commit on which the answer to a CONNECT rests. */
+  answersAfter = 0;
   readonly told: string[] = [];
   readonly events: (readonly [string, Readonly<Record<string, string | number>>])[] = [];
   readonly dialled: Wire[] = [];
@@ -117,7 +119,7 @@ class World {
       message: (name, message) => {
         this.told.push(`${message.kind} ${message.xid}`);
         if (message.kind === 'connect' && role === 'secondary')
-          this.links.send(name, { kind: 'connectack', xid: message.xid, relationshipName: NAME }, 0);
+          this.links.send(name, { kind: 'connectack', xid: message.xid, relationshipName: NAME }, this.answersAfter);
       },
       relationshipOf: (name) => (name === NAME ? relationship : undefined),
       foreignAt: (address) =>
@@ -277,6 +279,38 @@ test('as secondary of dhcpd the second CONNECT of two that met is closed without
   theirs.receive(connect(NAME, 9));
   assert.deepEqual([theirs.sent, ours.isClosed, theirs.isClosed], [[], false, true]);
   assert.deepEqual(world.events, []);
+});
+
+test('while the answer to a CONNECT waits for the disk, a second connection does not take its place', async () => {
+  const world = new World({ role: 'secondary' });
+  world.answersAfter = 5;
+  const theirs = world.incoming();
+  theirs.receive(connect(NAME));
+  const ours = await world.dial();
+  ours.receive(connect(NAME, 9));
+  world.links.release(5);
+  assert.deepEqual([theirs.kinds, theirs.isClosed], [['connectack'], false]);
+  assert.deepEqual([ours.frames, ours.isClosed], [[], true]);
+  assert.deepEqual(world.told, ['connected by the partner', 'connect 1']);
+});
+
+test('a connection that ends by itself before its last words are durable is not waited for', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const world = new World();
+  const wire = await world.dial();
+  wire.receive(accepting(1));
+  world.links.send(NAME, contact(5), 7);
+  world.links.close(NAME);
+  wire.end('reset');
+  let hasEnded = false;
+  void world.links.ended(1000).then(() => {
+    hasEnded = true;
+  });
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(hasEnded, true);
+  world.links.release(7);
+  assert.deepEqual(wire.kinds, ['connect'], 'nothing is written to it any more');
 });
 
 test('as secondary of others the second CONNECT of two that met is answered with reject 7', async () => {

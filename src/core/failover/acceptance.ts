@@ -1,6 +1,6 @@
 /**
  * Whether a received binding update is accepted, as data and pure functions: the table and the tests of failover specification
- * 5.4 and the duel of 5.2. What an accepted update makes of a binding is in `apply-update.ts`.
+ * 5.4 and the duel of 5.2. What an accepted update makes of a binding is in `update-values.ts`.
  */
 import {
   type BindingState,

@@ -191,7 +191,7 @@ function forEachTransitory(ctx: Context, scopeId: Ip4, visit: (binding: Binding)
   }
 }
 
-export function isWaitOver(ctx: Context, binding: Binding): boolean {
+function isWaitOver(ctx: Context, binding: Binding): boolean {
   const downAt = ctx.record.partnerDownAt;
   return ctx.now.wallAt >= goneClientsAddressUsableAt(binding, downAt, waitMcltSec(ctx, downAt), allowanceSec(ctx));
 }

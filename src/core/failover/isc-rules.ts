@@ -10,6 +10,12 @@ const OF_A_CONFLICT: ReadonlySet<KeptState> = new Set([
   'resolution-interrupted',
   'conflict-done',
 ] as const);
+/** Where its NORMAL would lead to a conflict here (specification 4.4); in CONFLICT-DONE it ends one. */
+const LEADS_TO_CONFLICT: ReadonlySet<KeptState> = new Set([
+  'potential-conflict',
+  'resolution-interrupted',
+  'partner-down',
+] as const);
 /** What dhcpd in PARTNER-DOWN's place answers with a state of its own, so that the answer is worth waiting for. */
 const MOVED_BY_PARTNER_DOWN: ReadonlySet<PartnerState> = new Set([
   'normal',
@@ -31,8 +37,8 @@ export type IscReaction = 'by-table' | 'hold' | 'conflict' | 'hang-up';
 export function iscReaction(mine: KeptState, partner: PartnerState, isFirst: boolean): IscReaction {
   // Rule 6: a dhcpd in CONFLICT-DONE stands nothing else than POTENTIAL-CONFLICT from us.
   if (partner === 'conflict-done' && mine !== 'potential-conflict') return 'conflict';
-  // Rule 5 again, where messages crossed: it has come to NORMAL by another way than through this conflict.
-  if (!isFirst) return partner === 'normal' && mine === 'potential-conflict' ? 'hang-up' : 'by-table';
+  // Rule 5 again, where messages crossed: it has come to NORMAL by another way than through a conflict with us.
+  if (!isFirst) return partner === 'normal' && LEADS_TO_CONFLICT.has(mine) ? 'hang-up' : 'by-table';
   // Rule 5: at the beginning of a connection this is the state that a restarted dhcpd remembers.
   if (partner === 'normal' && OF_A_CONFLICT.has(mine)) return 'hang-up';
   // Rule 7: it heard CONFLICT-DONE on an earlier connection; without POTENTIAL-CONFLICT before, it would never send its UPDREQ.

@@ -2,6 +2,7 @@
  * The limits and waits of the engine by kind of partner, and those that never differ. Values come from the failover
  * specification where it recommends one; the reason stands beside each that it does not.
  */
+import { SCOPE_IDS_MAX } from '../../wire/failover/codec.ts';
 import type { WireProfile } from '../../wire/failover/messages.ts';
 import type { Sec } from '../../wire/units.ts';
 import type { EndpointLimits } from './endpoint-types.ts';
@@ -101,6 +102,6 @@ export const UNANSWERED_MS_MAX = 3000;
 /** Windows expects a CONTACT each 60 s whatever was negotiated (specification 1.9). */
 export const CONTACT_WINDOWS_MS = 60_000;
 /** Scopes named in one message; what is beyond is left out, and asked for in the next. */
-export const SCOPES_PER_MESSAGE_MAX = 400;
+export const SCOPES_PER_MESSAGE_MAX = SCOPE_IDS_MAX;
 /** When an address is looked for to give away: those that may be held by open offers, beyond the ones known to be taken. */
 export const BEYOND_TAKEN = 512;

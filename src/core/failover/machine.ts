@@ -201,7 +201,7 @@ function noteMark(ctx: Context, mark: StoreMark | undefined, state: ServerState)
 }
 
 /** Whether a store with this mark is older than what is remembered of it, or another one. */
-export function isBehind(mark: StoreMark, remembered: StoreMark | undefined): boolean {
+function isBehind(mark: StoreMark, remembered: StoreMark | undefined): boolean {
   if (remembered === undefined) return false;
   return !sameBytes(mark.storeId, remembered.storeId) || mark.sequence < remembered.sequence;
 }
@@ -241,7 +241,7 @@ export function recoverNext(ctx: Context): void {
 }
 
 /** Specification 4.3, steps 2, 5 and 6; the partner's state is undefined when it did not come within the time. */
-export function leaveStartup(ctx: Context, partner: PartnerState | undefined, partnerSinceAt: EpochSec): void {
+function leaveStartup(ctx: Context, partner: PartnerState | undefined, partnerSinceAt: EpochSec): void {
   const { record } = ctx;
   ctx.mode = 'running';
   const previous = keptState(ctx);
@@ -343,6 +343,8 @@ export function onUpdateDone(ctx: Context, xid: number): void {
         enter(ctx, 'conflict-done');
         return;
       }
+      // Specification 4.4, g: a primary that has gone back to POTENTIAL-CONFLICT asks again, and dhcpd must not hear NORMAL then (2.5).
+      if (record.partnerState !== 'conflict-done') return;
       enter(ctx, 'normal');
       beginNormal(ctx);
       return;
@@ -423,6 +425,9 @@ function enterPartnerDownSince(ctx: Context, downAt: EpochSec): void {
 /** Operator, or a restored backup: get everything from the partner. */
 export function commandRecoverAll(ctx: Context): CommandResult {
   if (ctx.mode === 'paused' || ctx.mode === 'shutdown' || ctx.record.holdsAllData)
+    return { kind: 'refused', why: 'state' };
+  // Specification 2.14-6: RECOVER would make it exit. It leaves that state in a moment.
+  if (ctx.config.profile === 'isc' && ctx.link.heard?.state === 'conflict-done' && isCommunicating(ctx))
     return { kind: 'refused', why: 'state' };
   loseStore(ctx);
   announce(ctx);

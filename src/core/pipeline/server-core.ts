@@ -503,7 +503,7 @@ export function freed(binding: Binding, at: EpochSec, owner: AvailableState): Bi
   };
 }
 
-export function endpointConfigOf(relationship: Relationship, config: Config): EndpointConfig {
+function endpointConfigOf(relationship: Relationship, config: Config): EndpointConfig {
   return {
     name: relationship.name,
     id: relationship.id,

@@ -30,7 +30,7 @@ import { isOwnVendorClass, readVendor, VENDOR_CLASS, type VendorOptions, vendorB
 /** Scopes that one UPDREQ can name; a request for more is sent as UPDREQALL, which covers them. */
 export const SCOPE_IDS_MAX = 400;
 /** Updates that are read in one BNDUPD: the answer to so many fits into one BNDACK, whatever is said of each. */
-export const UPDATES_MAX = 100;
+const UPDATES_MAX = 100;
 /** Windows's, and the draft's own slip (specification 1.2). */
 const PAYLOAD_OFFSET_MSFT = WINDOWS_PAYLOAD_OFFSET;
 /** Message types from here on are ignored when not understood; below, they end the connection (specification 1.2). */

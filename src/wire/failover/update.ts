@@ -35,8 +35,8 @@ const DDNS_FLAGS_BYTES = 2;
 const SCOPE_BYTES = 4;
 
 /** Bits of the IP-flags byte of Windows (specification 3.3). */
-export const VENDOR_FLAG_DELETED = 0x1;
-export const VENDOR_FLAG_RELEASED = 0x2;
+const VENDOR_FLAG_DELETED = 0x1;
+const VENDOR_FLAG_RELEASED = 0x2;
 export const VENDOR_FLAG_DELETED_APART = 0x4;
 
 const SUBNET_MASK = 33;
