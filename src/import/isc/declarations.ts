@@ -3,6 +3,7 @@
  * Statements that cannot mean anything here are reported at once; settings are reported by those who use them.
  */
 import { ip4, prefixLengthOf } from '../../wire/units.ts';
+import { lookUp } from '../look-up.ts';
 import { type ClassTest, readMatched, readTest, testOf } from './conditions.ts';
 import type { Branch, ClassDeclaration, Declared, Host, Level, Pool, Setting, Subnet } from './model.ts';
 import { parameterKey } from './model.ts';
@@ -227,7 +228,7 @@ class Declarer {
   }
 
   #hardware(host: Host, statement: Statement): void {
-    const htype = HARDWARE_TYPES[wordAt(statement, 1)];
+    const htype = lookUp(HARDWARE_TYPES, wordAt(statement, 1));
     const octets = readData(statement.tokens.slice(2));
     if (htype === undefined || octets === undefined || octets.length > HARDWARE_OCTETS_MAX) {
       this.#report.notCarried(statement, 'is no hardware address of a kind that is known here');
@@ -250,7 +251,7 @@ class Declarer {
   }
 
   #hostIdentifier(host: Host, statement: Statement): void {
-    const kind = HOST_IDENTIFIERS[statement.tokens[2]?.text ?? ''];
+    const kind = lookUp(HOST_IDENTIFIERS, statement.tokens[2]?.text ?? '');
     const octets = readData(statement.tokens.slice(3));
     if (wordAt(statement, 1) === 'option' && kind !== undefined && octets !== undefined) {
       this.#identify(host, kind, octets, statement);

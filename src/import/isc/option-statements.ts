@@ -1,5 +1,6 @@
 /** The `option` statements: spaces, definitions, values. */
 import { ok, type Read } from '../../wire/units.ts';
+import { lookUp } from '../look-up.ts';
 import type { Declared, Setting } from './model.ts';
 import { DHCP_SPACE, definitionType, type KnownOption, type OptionSpace, readType } from './option-types.ts';
 import { constantData, numberIn, readOptionValue } from './option-values.ts';
@@ -55,7 +56,7 @@ export class OptionReader {
       kind: 'setting',
       statement,
       key: `${space}:${option.code}`,
-      how: isOption ? 'set' : (HOW[tokens[0]?.text.toLowerCase() ?? ''] ?? 'set'),
+      how: isOption ? 'set' : (lookUp(HOW, tokens[0]?.text.toLowerCase() ?? '') ?? 'set'),
       octets: value.value,
       text: '',
     };

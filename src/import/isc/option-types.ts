@@ -3,6 +3,7 @@
  * record of fields, of which all or the last may repeat.
  */
 import type { OptionDefinition } from '../../core/config/model.ts';
+import { lookUp } from '../look-up.ts';
 import type { Token } from './lexer.ts';
 import { isMark } from './statements.ts';
 
@@ -266,7 +267,7 @@ function readField(
   at: number,
 ): { readonly type: FieldType; readonly next: number } | undefined {
   const words = tokens.slice(at, at + 3).map((token) => (token.kind === 'word' ? token.text.toLowerCase() : ''));
-  const simple = SIMPLE[words[0] ?? ''];
+  const simple = lookUp(SIMPLE, words[0] ?? '');
   if (simple !== undefined) return { type: simple, next: at + 1 };
   if (words[0] === 'domain-list') {
     const isCompressed = words[1] === 'compressed';
@@ -298,7 +299,7 @@ export function definitionType(
   type: IscType,
 ): Pick<OptionDefinition, 'type' | 'isArray'> & { readonly difference: string | null } {
   const [only] = type.fields;
-  const found = type.fields.length === 1 && only !== undefined ? DEFINITION_TYPES[only] : undefined;
+  const found = type.fields.length === 1 && only !== undefined ? lookUp(DEFINITION_TYPES, only) : undefined;
   const isArray = type.repeats !== 'nothing';
   // A list of texts has no form of its own here.
   if (found === undefined || (isArray && (found === 'string' || found === 'binary')))

@@ -2,6 +2,8 @@
  * The statements of dhcpd.conf(5) that are one setting: which are carried over by what the scopes and reservations are made of, and
  * what to say of every other. A value that is what this server does anyway counts as carried over.
  */
+
+import { lookUp } from '../look-up.ts';
 import { flagIn } from './option-values.ts';
 import type { Report } from './report.ts';
 import { nameAt, type Statement, wordAt } from './statements.ts';
@@ -191,7 +193,7 @@ const ON_WORDS: Readonly<Record<string, boolean>> = { allow: true, deny: false, 
 /** The name and the value of a parameter, with `allow` and its kind in the same form. */
 export function parameterOf(statement: Statement): { readonly name: string; readonly value: string } {
   const first = wordAt(statement, 0);
-  const isOn = ON_WORDS[first];
+  const isOn = lookUp(ON_WORDS, first);
   if (isOn !== undefined) return { name: wordAt(statement, 1), value: String(isOn) };
   return { name: first, value: nameAt(statement, 1) ?? '' };
 }
@@ -199,7 +201,7 @@ export function parameterOf(statement: Statement): { readonly name: string; read
 /** Says what became of a parameter that the mapping does not look at. */
 export function reportParameter(report: Report, statement: Statement): void {
   const { name, value } = parameterOf(statement);
-  const rule = RULES[name] ?? (name.startsWith('ldap-') ? LDAP : undefined);
+  const rule = lookUp(RULES, name) ?? (name.startsWith('ldap-') ? LDAP : undefined);
   if (rule === undefined) {
     report.wholeNotCarried(statement, 'is no statement that is known here', 'See whether the server needs it at all.');
     return;

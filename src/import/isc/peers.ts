@@ -1,6 +1,7 @@
 /** Failover peers (dhcpd.conf(5), "CONFIGURING FAILOVER") to relationships. */
 import { BUCKET_COUNT, countSet, HASH_BUCKETS_BYTES, hashBucketsForPercent } from '../../wire/failover/hash-buckets.ts';
 import { formatIp4, ip4 } from '../../wire/units.ts';
+import { lookUp } from '../look-up.ts';
 import type { ImportedRelationship } from '../plan.ts';
 import type { Declared, PeerDeclaration } from './model.ts';
 import { numberIn, readData, readIp4 } from './option-values.ts';
@@ -173,7 +174,10 @@ function readPart(draft: Draft, statement: Statement, report: Report): void {
       readShare(draft, statement, word, value, report);
       return;
     default:
-      report.wholeNotCarried(statement, OTHERS[word] ?? 'is no statement of a failover peer that is known here');
+      report.wholeNotCarried(
+        statement,
+        lookUp(OTHERS, word) ?? 'is no statement of a failover peer that is known here',
+      );
   }
 }
 

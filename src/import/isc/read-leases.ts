@@ -3,6 +3,7 @@
  * than memory likes: it is taken piece by piece, and what is kept is one small record for each address that it names.
  */
 import { type EpochSec, formatIp4, type Ip4, toHex } from '../../wire/units.ts';
+import { lookUp } from '../look-up.ts';
 import type { ImportedLease, LeaseRead, ReportLine } from '../plan.ts';
 import { LeaseEntries } from './lease-entries.ts';
 import { numberIn, readData, readIp4 } from './option-values.ts';
@@ -101,7 +102,7 @@ class LeaseBook {
       this.#lease(statement, line);
       return;
     }
-    const known = OTHERS[word];
+    const known = lookUp(OTHERS, word);
     if (known !== undefined)
       this.#say(line, statementText(statement), known.outcome, known.advice ?? null, known.carried);
     else this.#say(line, statementText(statement), 'is no entry that is known here', null);
@@ -136,7 +137,7 @@ class LeaseBook {
       const startAt = parts.endAt === INFINITE_AT ? parts.startAt : Math.max(0, parts.endAt - this.#abandonSec);
       return packed(['declined', startAt, parts.endAt, 0, '', '-', '']);
     }
-    if (parts.state !== 'active') return NOT_LEASED_STATES[parts.state] ?? 'unknown';
+    if (parts.state !== 'active') return lookUp(NOT_LEASED_STATES, parts.state) ?? 'unknown';
     const { clientIdHex, htype, hardwareHex, hostName } = parts;
     if (clientIdHex === null && hardwareHex === '') {
       this.#say(line, `lease ${formatIp4(address)}`, 'names no client', null);
@@ -267,7 +268,7 @@ function hexOf(statement: Statement, octetsMax: number, from = 1): string | unde
 /** dhcpd writes types that it has no name for as `unknown-N`. */
 function readHardware(parts: LeaseParts, statement: Statement): void {
   const word = wordAt(statement, 1);
-  const htype = HARDWARE_TYPES[word] ?? numberIn(/^unknown-(\d{1,3})$/.exec(word)?.[1] ?? '');
+  const htype = lookUp(HARDWARE_TYPES, word) ?? numberIn(/^unknown-(\d{1,3})$/.exec(word)?.[1] ?? '');
   const hex = hexOf(statement, HARDWARE_OCTETS_MAX, 2);
   if (htype === undefined || htype > 255 || hex === undefined) return;
   parts.htype = htype;

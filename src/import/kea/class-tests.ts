@@ -2,6 +2,7 @@
  * The tests of client classes that have an equivalent: option 60 or 77 compared with a constant, joined by `and` and `or`. Every
  * other expression of Kea (ARM, "Using Expressions in Classification") has none.
  */
+import { lookUp } from '../look-up.ts';
 
 /** A client is of the class when its option 60 begins with the one and its option 77 holds the other. */
 export interface ClassCondition {
@@ -147,7 +148,7 @@ class Reader {
 
   #option(): 60 | 77 | undefined {
     if (!this.#take('option') || !this.#take('[')) return undefined;
-    const code = OPTIONS[this.#tokens[this.#at]?.text ?? ''];
+    const code = lookUp(OPTIONS, this.#tokens[this.#at]?.text ?? '');
     this.#at++;
     if (code === undefined || !this.#take(']') || !this.#take('.')) return undefined;
     return this.#take('hex') || this.#take('text') ? code : undefined;

@@ -3,6 +3,7 @@
  * with the type that tells how its text becomes octets.
  */
 import type { OptionDefinition } from '../../core/config/model.ts';
+import { lookUp } from '../look-up.ts';
 
 export const KEA_TYPES = [
   'empty',
@@ -222,7 +223,7 @@ export function ownType(
   const [only] = definition.fields;
   // A value with options inside it can be longer than its own type says.
   if (definition.encapsulates !== '') return { type: 'encapsulated', isArray: false, isExact: only === 'empty' };
-  const type = definition.fields.length === 1 && only !== undefined ? OWN_TYPES[only] : undefined;
+  const type = definition.fields.length === 1 && only !== undefined ? lookUp(OWN_TYPES, only) : undefined;
   const isListOfText = definition.isArray && (type === 'string' || type === 'binary');
   if (type === undefined || isListOfText) return { type: 'binary', isArray: false, isExact: false };
   return { type, isArray: definition.isArray, isExact: only === 'boolean' || !only?.startsWith('int') };

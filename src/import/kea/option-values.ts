@@ -1,6 +1,7 @@
 /** The octets of an option from the text of its `data` (ARM, "DHCPv4 vendor-specific options" and "Standard DHCPv4 options"). */
 import { writeDomainNames } from '../../wire/dhcp/domain-name.ts';
 import { bad, fromHex, ok, parseIp4, type Read } from '../../wire/units.ts';
+import { lookUp } from '../look-up.ts';
 import type { KeaDefinition, KeaType } from './option-definitions.ts';
 
 const ELEMENTS_MAX = 2048;
@@ -102,7 +103,7 @@ function octetsOf(type: KeaType, text: string): Read<Uint8Array> {
 }
 
 function integer(type: KeaType, text: string): Read<Uint8Array> {
-  const width = WIDTHS[type];
+  const width = lookUp(WIDTHS, type);
   const value = /^-?\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (width === undefined || Number.isNaN(value)) return bad(`${text} is not a number`, 0);
   const span = 2 ** (8 * width.bytes);

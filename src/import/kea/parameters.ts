@@ -2,7 +2,9 @@
  * Parameters of Kea that need no reading: what becomes of each is the same wherever it stands. Those that are not named here and that
  * nothing else looks at are reported as having no equivalent.
  */
+
 import type { Fate } from '../fates.ts';
+import { lookUp } from '../look-up.ts';
 import type { Context } from './context.ts';
 import { booleanIn, type Fields, fieldsOf, numberIn, objectsIn, textIn } from './fields.ts';
 import type { Member } from './json.ts';
@@ -103,8 +105,9 @@ const AS_HERE: Readonly<Record<string, boolean>> = {
 /** Notes the parameters of a network (shared or not) or of `Dhcp4` that are no part of anything else. */
 export function noteParameters({ report }: Context, fields: Fields, level: 'network' | 'global'): void {
   for (const [key, member] of fields) {
-    const row = ANYWHERE[key] ?? (level === 'global' ? GLOBAL[key] : undefined);
-    if (AS_HERE[key] !== undefined && AS_HERE[key] === booleanIn(fields, key)) report.carried(member, 'as it is here');
+    const row = lookUp(ANYWHERE, key) ?? (level === 'global' ? lookUp(GLOBAL, key) : undefined);
+    if (lookUp(AS_HERE, key) !== undefined && lookUp(AS_HERE, key) === booleanIn(fields, key))
+      report.carried(member, 'as it is here');
     else if (row !== undefined) report.whole(member, fateOf(row));
     else if (key.startsWith('ddns-') || key === 'enable-updates') report.whole(member, fateOf(NO_DNS));
     else if (level === 'network' && (key === 'user-context' || key === 'comment') && !report.has(member))
@@ -150,7 +153,7 @@ export function noteHooks({ report }: Context, member: Member | undefined): void
       report.wholeNotCarried(hook.get('parameters'), 'the settings of Kea’s high availability', ADVICE_HA);
       continue;
     }
-    const fate = fateOf(HOOKS[name] ?? ['not-carried', 'the hook has no equivalent']);
+    const fate = fateOf(lookUp(HOOKS, name) ?? ['not-carried', 'the hook has no equivalent']);
     report.whole(library, fate);
     report.wholeNotCarried(hook.get('parameters'), 'the settings of a hook library');
   }

@@ -2,9 +2,11 @@
  * Options of an export: classes, definitions and values. As here, Windows has definitions for a vendor's own options, which travel inside
  * option 43, and values for clients of a vendor or user class; a class has a name there and is known here by its data.
  */
+
 import type { OptionDefinition, OptionValue } from '../../core/config/model.ts';
 import { optionFromText, standardDefinitionOf } from '../../wire/dhcp/options.ts';
 import { parseIp4, toHex } from '../../wire/units.ts';
+import { lookUp } from '../look-up.ts';
 import { child, type Element, listIn, textOf, type WindowsReport } from './elements.ts';
 import { readOctets } from './values.ts';
 
@@ -111,7 +113,7 @@ export function readDefinitions(
 
 function readDefinition(element: Element, classes: ReadonlyMap<string, ClassData>): OptionDefinition | string {
   const code = codeOf(element);
-  const type = TYPES[textOf(element, 'Type')?.toLowerCase() ?? ''];
+  const type = lookUp(TYPES, textOf(element, 'Type')?.toLowerCase() ?? '');
   const name = textOf(element, 'Name');
   if (code === undefined || type === undefined || name === undefined) return 'the definition is not understood';
   const vendorName = textOf(element, 'VendorClass');
@@ -123,7 +125,7 @@ function readDefinition(element: Element, classes: ReadonlyMap<string, ClassData
     name: name.slice(0, NAME_MAX),
     type,
     // A list of texts or of octets has no form of its own here.
-    isArray: isMultiValued(element) && WIDTHS[type] !== undefined,
+    isArray: isMultiValued(element) && lookUp(WIDTHS, type) !== undefined,
     ...(description === undefined ? {} : { description }),
     ...(vendor === undefined ? {} : { vendorClass: vendor.text }),
   };
@@ -262,7 +264,7 @@ function octetsOf(
   if (type === 'ipv4-address' && texts.some((text) => parseIp4(text) === undefined)) return undefined;
   const read = optionFromText(code, texts, type);
   if (read.kind === 'bad') return undefined;
-  const width = type === undefined ? undefined : WIDTHS[type];
+  const width = type === undefined ? undefined : lookUp(WIDTHS, type);
   const isFitting = width === undefined || (read.value.length > 0 && read.value.length % width === 0);
   return isFitting ? read.value : undefined;
 }

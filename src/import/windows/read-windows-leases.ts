@@ -3,9 +3,11 @@
  * are a hardware address, whether the client sends it as its identifier or sends none, which the file does not tell. Such a client is
  * taken over by the identifier that is its hardware address with the type in front, and is known by either.
  */
+
 import { type EpochSec, formatIp4, INFINITE_AT, type Ip4, NEVER_AT, parseIp4, toHex } from '../../wire/units.ts';
 import { reportLine } from '../fates.ts';
 import { boundedName } from '../host-name.ts';
+import { lookUp } from '../look-up.ts';
 import type { ImportedLease, LeaseRead } from '../plan.ts';
 import { type XmlEvent, type XmlRead, XmlReader } from '../xml-reader.ts';
 import { HARDWARE_OCTETS, HTYPE_ETHERNET, readInstant, readOctets, readTimeSpan } from './values.ts';
@@ -105,7 +107,8 @@ function leaseOf({ file, line, scopeLeaseSec }: Reading, fields: ReadonlyMap<str
   const refuse = (why: string): LeaseRead => told(file, line, `${field('ipaddress')} ${field('addressstate')}`, why);
   if (address === undefined) return refuse('the lease has no address');
   const isDeclined = state === 'declined';
-  if (!isDeclined && !ACTIVE.has(state)) return refuse(INACTIVE[state] ?? 'the state of the lease is not known');
+  if (!isDeclined && !ACTIVE.has(state))
+    return refuse(lookUp(INACTIVE, state) ?? 'the state of the lease is not known');
   const octets = readOctets(field('clientid'));
   if (octets === undefined && !isDeclined) return refuse('the lease names no client');
   const expiry = field('leaseexpirytime');

@@ -323,6 +323,14 @@ test('global reservations count only where Kea looks at them', async () => {
   assert.equal(on.scopes[0]?.reservations[0]?.address, '10.0.0.5');
 });
 
+test('a member named like what every object has is unknown, as any other', async () => {
+  for (const name of ['toString', 'constructor', '__proto__', 'hasOwnProperty']) {
+    const read = await readKea(`{"Dhcp4": {"${name}": 0}}`, { file: 'kea.conf' });
+    assert.equal(read.kind, 'ok', name);
+    assert.ok(read.plan.report.some((line) => line.statement.includes(name) && line.carried === 'not-carried'), name);
+  }
+});
+
 test('law: no text makes the reader throw, and each is a plan or a refusal', async () => {
   await fc.assert(
     fc.asyncProperty(
