@@ -9,6 +9,9 @@ interface Entry {
   readonly run: () => void;
 }
 
+/** Events at one moment; a world of thousands of clients has far fewer. */
+const STANDING_MAX = 200_000;
+
 export class Schedule {
   nowMs = 0;
   #heap: Entry[] = [];
@@ -36,10 +39,13 @@ export class Schedule {
 
   /** Runs everything up to and including `untilMs`, and leaves the clock there. */
   runUntil(untilMs: number): void {
+    let standing = 0;
     while (!this.#isStopped) {
       const first = this.#heap[0];
       if (first === undefined || first.atMs > untilMs) break;
       this.#removeFirst();
+      if (first.atMs > this.nowMs) standing = 0;
+      else if (++standing > STANDING_MAX) throw new Error('time stands still: something is due again and again');
       this.nowMs = first.atMs;
       first.run();
     }

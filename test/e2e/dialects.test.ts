@@ -342,7 +342,10 @@ function tell(story: Story): void {
         const standing = await pair.standing(victim);
         return standing.state === 'RecoverWait' ? standing : undefined;
       });
-      assert.deepEqual(await holders(victim), await holders(survivor));
+      // The lease that nobody renews may end at any moment, and a partner in RecoverWait hears of it in Normal only.
+      const known = async (server: ServerProcess) =>
+        (await holders(server)).filter((holder) => !holder.startsWith(`${forgotten} `));
+      assert.deepEqual(await known(victim), await known(survivor));
       assert.ok(
         waiting.recoverWaitUntil !== null && waiting.recoverWaitUntil >= goneAt + MCLT_SEC + ALLOWANCE_SEC - 15,
       );

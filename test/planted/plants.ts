@@ -286,7 +286,7 @@ export const PLANTS: readonly Plant[] = [
     name: 'contact-forgotten',
     file: `${FAILOVER}/link.ts`,
     text: 'if (nowMs >= contactDeadlineMs(ctx))',
-    replacement: 'if (false)',
+    replacement: 'if (nowMs >= contactDeadlineMs(ctx) && (ctx.link.lastSentMs = nowMs) < 0)',
     breaks: 'a server with nothing to say is silent',
   },
   {
@@ -351,5 +351,12 @@ export const PLANTS: readonly Plant[] = [
     text: 'mayReachFurther(ours, update),',
     replacement: 'false,',
     breaks: 'a server that went on alone does not hear how far the other may still extend a lease',
+  },
+  {
+    name: 'contact-due-for-ever',
+    file: `${FAILOVER}/link.ts`,
+    text: 'if (nowMs >= contactDeadlineMs(ctx))',
+    replacement: 'if (false)',
+    breaks: 'a deadline that has passed is due again at once, for ever',
   },
 ];
