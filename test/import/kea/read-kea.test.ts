@@ -327,7 +327,10 @@ test('a member named like what every object has is unknown, as any other', async
   for (const name of ['toString', 'constructor', '__proto__', 'hasOwnProperty']) {
     const read = await readKea(`{"Dhcp4": {"${name}": 0}}`, { file: 'kea.conf' });
     assert.equal(read.kind, 'ok', name);
-    assert.ok(read.plan.report.some((line) => line.statement.includes(name) && line.carried === 'not-carried'), name);
+    assert.ok(
+      read.plan.report.some((line) => line.statement.includes(name) && line.carried === 'not-carried'),
+      name,
+    );
   }
 });
 
