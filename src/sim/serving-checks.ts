@@ -177,7 +177,7 @@ export class ServingChecks {
     } else if (before.type === MESSAGE_TYPES.request) {
       this.#heardBy(process).delete(client);
       if (!isShed) this.#checkRenewal(process, before, report);
-    }
+    } else if (decision.kind === 'reply') this.#heardBy(process).delete(client);
   }
 
   /** Specification 7, I21: a known lease that runs is renewed by every server that serves. */

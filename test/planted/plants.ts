@@ -346,13 +346,6 @@ export const PLANTS: readonly Plant[] = [
     breaks: 'an address freed in PARTNER-DOWN while an update of it is under way counts as agreed',
   },
   {
-    name: 'reach-not-told',
-    file: `${FAILOVER}/update-values.ts`,
-    text: 'mayReachFurther(ours, update),',
-    replacement: 'false,',
-    breaks: 'a server that went on alone does not hear how far the other may still extend a lease',
-  },
-  {
     name: 'contact-due-for-ever',
     file: `${FAILOVER}/link.ts`,
     text: 'if (nowMs >= contactDeadlineMs(ctx))',

@@ -10,7 +10,7 @@ import { makeCopy } from './copy.ts';
 import { PLANTS, type Plant } from './plants.ts';
 
 /** Worlds tried before a plant counts as not found. */
-export const WORLDS_MAX = 400;
+export const WORLDS_MAX = 330;
 const SHORT = { minutes: 20, clientsMax: 40, drainSecMax: 3600 };
 const LONG = { minutes: 60, clientsMax: 60, drainSecMax: 14_400 };
 const SHORT_WORLDS = 40;
