@@ -10,12 +10,12 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ServerProcess } from '../../demo/server-process.ts';
-import { Daemon } from '../interop/product.ts';
 import { needProgram, needRoot } from '../net/need.ts';
 import { CrowdProcess } from '../support/crowd-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { LAN, LINK_ADDRESSES, Machines } from '../support/namespace-pair.ts';
 import { inNamespace } from '../support/network.ts';
+import { Daemon } from './product.ts';
 
 const SCOPE = '10.98.0.0';
 const FIRST = '10.98.0.1';
