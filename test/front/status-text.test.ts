@@ -9,36 +9,10 @@ import { test } from 'node:test';
 import { STATUS_VIEW } from '../../src/front/cli/failover-views.ts';
 import { STATE_NAMES } from '../../src/manage/failover-object.ts';
 import { type StandingFacts, standingWords } from '../../src/manage/failover-words.ts';
+import { STANDING_AT as NOW, SOUND } from '../support/sound-standing.ts';
 
 const PATH = join(process.cwd(), 'test', 'front', 'status-text.txt');
-const NOW = 1_800_000_000;
 
-const SOUND: StandingFacts = {
-  nowAt: NOW,
-  name: 'rel1',
-  partner: 'dhcp2',
-  foreign: undefined,
-  role: 'primary',
-  mode: 'LoadBalance',
-  isActive: true,
-  sharePercent: 50,
-  state: 'normal',
-  partnerState: 'normal',
-  isCommunicating: true,
-  mcltSec: 3600,
-  allowanceSec: 5,
-  partnerDownAt: 0,
-  partnersUsableAt: undefined,
-  heldByPartner: { count: 0, untilAt: 0 },
-  recoverWaitUntilAt: 0,
-  autoPartnerDownAt: 0,
-  autoPartnerDownSec: null,
-  silentScopes: [],
-  fetching: undefined,
-  freeHere: 120,
-  freeAtPartner: 118,
-  newClients: 12,
-};
 const ALONE = { state: 'communications-interrupted', isCommunicating: false } as const;
 const DOWN = {
   state: 'partner-down',

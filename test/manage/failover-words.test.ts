@@ -10,8 +10,8 @@ import {
   standingWords,
 } from '../../src/manage/failover-words.ts';
 import { SERVER_STATES, type ServerState } from '../../src/wire/failover/messages.ts';
+import { STANDING_AT as NOW, SOUND } from '../support/sound-standing.ts';
 
-const NOW = 1_800_000_000;
 const STATES = Object.keys(SERVER_STATES) as ServerState[];
 const MAKES: readonly (ForeignKind | undefined)[] = [undefined, 'isc', 'msft', 'draft'];
 const SERVING: readonly ServerState[] = [
@@ -22,32 +22,7 @@ const SERVING: readonly ServerState[] = [
   'conflict-done',
 ];
 
-const FACTS: StandingFacts = {
-  nowAt: NOW,
-  name: 'rel1',
-  partner: 'dhcp2',
-  foreign: undefined,
-  role: 'primary',
-  mode: 'LoadBalance',
-  isActive: true,
-  sharePercent: 70,
-  state: 'normal',
-  partnerState: 'normal',
-  isCommunicating: true,
-  mcltSec: 3600,
-  allowanceSec: 5,
-  partnerDownAt: 0,
-  partnersUsableAt: undefined,
-  heldByPartner: { count: 0, untilAt: 0 },
-  recoverWaitUntilAt: 0,
-  autoPartnerDownAt: 0,
-  autoPartnerDownSec: null,
-  silentScopes: [],
-  fetching: undefined,
-  freeHere: 120,
-  freeAtPartner: 118,
-  newClients: 12,
-};
+const FACTS: StandingFacts = { ...SOUND, sharePercent: 70 };
 
 function words(change: Partial<StandingFacts>): StandingWords {
   return standingWords({ ...FACTS, ...change });

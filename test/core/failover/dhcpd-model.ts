@@ -11,6 +11,7 @@ import type {
   ServerState,
 } from '../../../src/wire/failover/messages.ts';
 import { type EpochSec, INFINITE_AT, type Ip4, type Sec, sameBytes } from '../../../src/wire/units.ts';
+import { PARTNER_STATES } from '../../clauses/parties.ts';
 
 export interface DhcpdOptions {
   readonly role: 'primary' | 'secondary';
@@ -37,25 +38,12 @@ interface Lease {
 }
 
 type Move = ServerState | 'stay' | 'exit';
-const KNOWN = [
-  'normal',
-  'communications-interrupted',
-  'partner-down',
-  'potential-conflict',
-  'resolution-interrupted',
-  'conflict-done',
-  'recover',
-  'recover-wait',
-  'recover-done',
-  'paused',
-  'shutdown',
-] as const;
 const PC = 'potential-conflict';
 const PD = 'partner-down';
 const S = 'stay';
 const X = 'exit';
 
-/** Specification 2.5, columns in the order of `KNOWN`. */
+/** Specification 2.5, columns in the order of `PARTNER_STATES`. */
 const MOVES: Partial<Record<ServerState, readonly Move[]>> = {
   recover: [PC, S, S, PC, PC, PC, S, S, S, S, PD],
   'recover-wait': [S, S, S, S, S, S, S, S, S, S, S],
@@ -275,7 +263,7 @@ export class Dhcpd {
   #onState(heard: ServerState | undefined, flags: number): void {
     // Only in PARTNER-DOWN it heeds the flag (specification 2.5).
     if (this.state === PD && !this.isStartup && (flags & 1) !== 0) return;
-    const known: readonly (ServerState | undefined)[] = KNOWN;
+    const known: readonly (ServerState | undefined)[] = PARTNER_STATES;
     const index = known.indexOf(heard);
     if (heard === undefined || index < 0) {
       this.ruin = 'an unknown state makes it go to SHUTDOWN';

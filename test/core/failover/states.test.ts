@@ -8,20 +8,9 @@ import {
   SERVICE,
   TRANSITIONS,
 } from '../../../src/core/failover/states.ts';
+import { PARTNER_STATES } from '../../clauses/parties.ts';
 
-const COLUMNS: readonly PartnerState[] = [
-  'normal',
-  'communications-interrupted',
-  'partner-down',
-  'potential-conflict',
-  'resolution-interrupted',
-  'conflict-done',
-  'recover',
-  'recover-wait',
-  'recover-done',
-  'paused',
-  'shutdown',
-];
+const COLUMNS: readonly PartnerState[] = PARTNER_STATES;
 
 /** Specification 4.4 as printed: the next state (= stays) and the letter of the action. */
 const PRINTED: Readonly<Record<KeptState, string>> = {

@@ -1,5 +1,7 @@
 /** The cases of the interworking matrix: what is done to a pair, and what must be true on the way. What must be true in the end is the same for all. */
+
 import assert from 'node:assert/strict';
+import type { CrowdProcess } from '../../support/crowd-client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { bucketOfClient, type HeldLease, INFINITE_LEASE_SEC, u32 } from '../../support/relay-client.ts';
 import type { ClientProgram } from '../../support/stock-clients.ts';
@@ -189,10 +191,7 @@ async function rebindWithTheOther(lab: Lab): Promise<void> {
 }
 
 async function cutBothWays(lab: Lab): Promise<void> {
-  await lab.begin();
-  const crowd = await lab.crowd();
-  await crowd.tell({ kind: 'add', count: 14 });
-  await lab.crowdServed(14);
+  const crowd = await beginWithCrowd(lab);
   await lab.cut();
   await crowd.tell({ kind: 'mark' });
   await Promise.all(lab.servers.map((server) => lab.inState(server, 'communications-interrupted', NOTICE_MS)));
@@ -204,12 +203,18 @@ async function cutBothWays(lab: Lab): Promise<void> {
   await lab.crowdServed(24);
 }
 
-/** What one server sends is lost, and it does not know. */
-async function cutOneWay(lab: Lab, unheard: Role): Promise<void> {
+/** Both in NORMAL, and 14 clients that keep their leases. */
+async function beginWithCrowd(lab: Lab): Promise<CrowdProcess> {
   await lab.begin();
   const crowd = await lab.crowd();
   await crowd.tell({ kind: 'add', count: 14 });
   await lab.crowdServed(14);
+  return crowd;
+}
+
+/** What one server sends is lost, and it does not know. */
+async function cutOneWay(lab: Lab, unheard: Role): Promise<void> {
+  const crowd = await beginWithCrowd(lab);
   await lab.silence(lab.server(unheard));
   await lab.inState(lab.other(lab.server(unheard)), 'communications-interrupted', NOTICE_MS);
   await crowd.tell({ kind: 'mark' });
@@ -222,10 +227,7 @@ async function cutOneWay(lab: Lab, unheard: Role): Promise<void> {
 }
 
 async function goneAndBack(lab: Lab, role: Role, end: (server: FailoverServer) => Promise<void>): Promise<void> {
-  await lab.begin();
-  const crowd = await lab.crowd();
-  await crowd.tell({ kind: 'add', count: 14 });
-  await lab.crowdServed(14);
+  const crowd = await beginWithCrowd(lab);
   const server = lab.server(role);
   await end(server);
   await crowd.tell({ kind: 'mark' });
@@ -250,10 +252,7 @@ async function killBoth(lab: Lab): Promise<void> {
 
 /** The survivor is told that the partner is down, and may then use all addresses; the partner comes back to what happened meanwhile. */
 async function partnerDown(lab: Lab, gone: Role): Promise<void> {
-  await lab.begin();
-  const crowd = await lab.crowd();
-  await crowd.tell({ kind: 'add', count: 14 });
-  await lab.crowdServed(14);
+  const crowd = await beginWithCrowd(lab);
   const server = lab.server(gone);
   const survivor = lab.other(server);
   await server.kill();
@@ -271,10 +270,7 @@ async function partnerDown(lab: Lab, gone: Role): Promise<void> {
 }
 
 async function lostStore(lab: Lab, victim: Role): Promise<void> {
-  await lab.begin();
-  const crowd = await lab.crowd();
-  await crowd.tell({ kind: 'add', count: 14 });
-  await lab.crowdServed(14);
+  const crowd = await beginWithCrowd(lab);
   const server = lab.server(victim);
   await server.kill();
   await crowd.tell({ kind: 'mark' });
