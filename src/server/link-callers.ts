@@ -11,6 +11,7 @@ import { Framer } from '../wire/failover/framer.ts';
 import type { OutMessage, RejectReason, WireProfile } from '../wire/failover/messages.ts';
 import type { Now } from '../wire/units.ts';
 import { decodeWith } from './digest-keys.ts';
+import { otherDialect } from './foreign-dialect.ts';
 
 /** From an accepted connection to its CONNECT (specification 1.1: limited). */
 const FIRST_MESSAGE_MS = 15_000;
@@ -93,6 +94,8 @@ export class LinkCallers {
     const connect = peekConnect(first.frame, kind);
     const known = relationship?.name ?? '';
     const peer = connection.remoteAddress;
+    const other = otherDialect(first.frame, kind);
+    if (other !== undefined) this.#host.event('failover/foreign-speaks-otherwise', { peer, name: known, ...other });
     if (connect === undefined) {
       const why = `the first message of ${peer} is not a CONNECT that can be read`;
       this.#host.event('failover/foreign-garbled', { peer, name: known, why });

@@ -11,6 +11,7 @@ import { Framer } from '../wire/failover/framer.ts';
 import type { FailoverMessage, OutMessage, WireProfile } from '../wire/failover/messages.ts';
 import type { EpochSec, Now } from '../wire/units.ts';
 import { decodeWith } from './digest-keys.ts';
+import { otherDialect } from './foreign-dialect.ts';
 import { type FirstFrame, type ForeignCaller, LinkCallers } from './link-callers.ts';
 import { frameFingerprint } from './quarantine.ts';
 
@@ -391,6 +392,8 @@ export class Links {
   #receive(name: string, frame: Uint8Array): void {
     const link = this.#links.get(name);
     if (link === undefined) return;
+    if (link.profile !== 'twinlease' && !link.isEstablished && link.connect !== undefined)
+      this.#askDialect(link, frame);
     const { read, key } = decodeWith(frame, link.profile, link.digests);
     if (read.kind === 'ignored') return;
     if (read.kind !== 'ok') {
@@ -410,6 +413,14 @@ export class Links {
     }
     if (read.value.kind === 'connectack' && read.value.rejectReason === undefined) this.#established(link);
     this.#events.message(name, read.value, frame);
+  }
+
+  /** Of the answer to our CONNECT. */
+  #askDialect({ connection, relationship, profile }: Link, frame: Uint8Array): void {
+    const other = otherDialect(frame, profile);
+    if (other === undefined) return;
+    const slots = { peer: connection.remoteAddress, name: relationship.name, ...other };
+    this.#events.event('failover/foreign-speaks-otherwise', slots);
   }
 
   #keepDigest(link: Link, key: DigestKey): void {

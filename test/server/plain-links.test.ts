@@ -166,7 +166,6 @@ function connect(relationshipName: string, xid = 1): OutMessage {
     relationshipName,
     maxUnacked: 10,
     receiveTimerSec: 60 as Sec,
-    vendorClass: 'isc-4.4.3-P1',
     protocolVersion: 1,
     tlsRequest: 0,
     mcltSec: 600 as Sec,
@@ -359,6 +358,32 @@ test('a declared partner with which nothing is shared is answered with reject 8'
   assert.ok(answer?.kind === 'connectack');
   assert.equal(answer.rejectReason, 'invalid-partner');
   assert.equal(wire.isClosed, true);
+});
+
+for (const [kind, speaks, told] of [
+  ['draft', 'isc', { declared: 'the draft', spoken: 'isc' }],
+  ['draft', 'msft', { declared: 'the draft', spoken: 'windows' }],
+  ['isc', 'msft', { declared: 'isc', spoken: 'windows' }],
+] as const)
+  for (const role of ['primary', 'secondary'] as const)
+    test(`a partner declared as ${kind} that speaks as ${speaks} is told of, to the ${role} too`, async () => {
+      const world = new World({ role, kind });
+      const wire = role === 'primary' && kind !== 'isc' ? await world.dial() : world.incoming();
+      const first = role === 'primary' ? accepting(1) : connect(NAME);
+      const sent =
+        first.kind === 'connect' || first.kind === 'connectack' ? { ...first, vendorClass: 'isc-4.4.3' } : first;
+      wire.receiveBytes(encodeMessage({ ...sent, sentAt: WALL_AT } as FailoverMessage, speaks));
+      const slots = world.events.find(([code]) => code === 'failover/foreign-speaks-otherwise')?.[1];
+      assert.deepEqual(slots, { peer: PEER, name: NAME, ...told });
+    });
+
+test('a partner that shows no make, or the declared one, is not told of', () => {
+  for (const kind of ['isc', 'msft', 'draft'] as const) {
+    const world = new World({ role: 'secondary', kind });
+    const plain = connect(NAME);
+    world.incoming().receive(kind === 'isc' ? ({ ...plain, vendorClass: 'isc-4.4.3' } as OutMessage) : plain);
+    assert.deepEqual(world.codes(), []);
+  }
 });
 
 test('what is no CONNECT ends the connection and is told', () => {

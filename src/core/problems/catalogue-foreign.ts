@@ -121,4 +121,11 @@ export const FOREIGN_PROBLEMS = {
     why: 'The partner is declared as another make than it is, or somebody else uses its address.',
     action: 'Compare the kind shown by `twinlease pair list` with what runs there.',
   },
+  'failover/foreign-speaks-otherwise': {
+    severity: 'warning',
+    text: 'Partner {peer} (failover relationship {name}) is declared as {declared} and speaks as {spoken}.',
+    why: 'The makes write states, names and times in different ways, so that leases would be misread; most often no connection comes about at all.',
+    action:
+      'Remove the relationship, declare the partner again with the right `--kind`, and add the relationship; a Twinlease partner is introduced with `twinlease pair invite`.',
+  },
 } as const satisfies Readonly<Record<string, ProblemEntry>>;
