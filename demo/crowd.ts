@@ -1,12 +1,13 @@
 /**
  * A crowd of real DHCP clients behind one relay: packets through sockets, with the habits of RFC 2131 4.4 (DISCOVER,
  * retransmission with growing `secs`, renewal at T1 with the server that granted, rebinding at T2 with both). It also judges: two
- * clients on one address, a lease that changed its address or ended unserved, and how long anybody waited.
+ * clients on one address, a lease that changed its address or ended unserved, and how long anybody waited. A lease that it asked for
+ * too late itself, because the machine had no time for it, is counted apart: that says nothing of the servers.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { type DhcpPacket, MESSAGE_TYPES, OP_REQUEST } from '../src/wire/dhcp/packet.ts';
 import { decodeDhcpPacket, encodeDhcpPacket } from '../src/wire/dhcp/packet-codec.ts';
-import { formatIp4, type Ip4, ip4, parseIp4 } from '../src/wire/units.ts';
+import { formatIp4, type Ip4, ip4, parseIp4, toHex } from '../src/wire/units.ts';
 
 /** A server as the relay knows it. */
 export interface CrowdServer {
@@ -39,16 +40,41 @@ export interface CrowdStats {
   readonly renewals: number;
   /** Two clients held one address at one time. */
   readonly duplicates: number;
-  /** Leases that ended before anybody renewed them. */
+  /** Leases that ended before anybody renewed them, though all servers were asked in time. */
   readonly lost: number;
+  /** Leases that ended because the crowd itself came to ask too late. */
+  readonly neglected: number;
   /** Clients that were given another address while their lease still ran. */
   readonly moved: number;
   /** Clients waiting for an answer longer than one retransmission. */
   readonly waiting: number;
   /** Longest time from wanting a lease, or from T2 of a renewal, to the ACK, ms. */
   readonly longestWaitMs: number;
+  /** The least that was left of a lease when it was renewed, ms; null before any was. */
+  readonly leastLeftMs: number | null;
+  /** The longest that the crowd itself did not come to look, ms. */
+  readonly longestStallMs: number;
   readonly ackedBy: Readonly<Record<string, number>>;
 }
+
+/** A lease that ended, was refused, or was renewed with less than a second to go: what was asked, and who answered. */
+export interface CloseCall {
+  readonly hardware: string;
+  readonly address: string;
+  /** The server that granted the lease. */
+  readonly grantedBy: string;
+  readonly outcome: 'renewed' | 'lost' | 'neglected' | 'refused';
+  /** When, by the system clock, ms. */
+  readonly atMs: number;
+  /** What was left of the lease then; null where an offer was refused. */
+  readonly leftMs: number | null;
+  /** The REQUESTs for it, and how long before each was sent. */
+  readonly asked: readonly { readonly to: AskedServers; readonly beforeMs: number }[];
+  /** Below 0 where it came after the lease was over. */
+  readonly answers: readonly { readonly from: string; readonly beforeMs: number }[];
+}
+
+type AskedServers = 'its server' | 'all servers';
 
 type ClientState = 'idle' | 'selecting' | 'requesting' | 'bound' | 'renewing' | 'rebinding';
 
@@ -66,11 +92,26 @@ interface Client {
   renewAtMs: number;
   rebindAtMs: number;
   endsAtMs: number;
+  /** Since the lease was last confirmed. */
+  asked: { readonly to: AskedServers; readonly atMs: number }[];
   /** A request to stop: release at the next tick. */
   isLeaving: boolean;
 }
 
+interface CloseCallNotes extends Pick<Client, 'hardware' | 'address' | 'serverId' | 'endsAtMs' | 'asked'> {
+  readonly outcome: CloseCall['outcome'];
+  readonly atMs: number;
+  readonly answers: { readonly from: Ip4; readonly atMs: number }[];
+}
+
 const TICK_MS = 20;
+/** A tick that comes so late looks at what has arrived first: an answer may lie in the socket. */
+const STALL_MS = 200;
+/** A lease that is renewed with less than this to go was nearly lost. */
+const NARROW_MS = 1000;
+/** Of so many the story is kept. */
+const CLOSE_CALLS_MAX = 1000;
+const ASKED_MAX = 64;
 /** A REQUEST for an offer is sent so often; udhcpc and dhclient too give an offer up within ten seconds. */
 const REQUEST_TRIES_MAX = 2;
 const PARAMETERS = Uint8Array.of(1, 3, 6, 15, 51, 54, 58, 59);
@@ -86,13 +127,31 @@ export class Crowd {
   readonly #retransmitMs: number;
   #timer: NodeJS.Timeout | undefined;
   #nextXid = (Math.random() * 0xffffffff) >>> 0;
-  #counts = { acks: 0, naks: 0, offers: 0, renewals: 0, duplicates: 0, lost: 0, moved: 0, longestWaitMs: 0 };
+  #counts = {
+    acks: 0,
+    naks: 0,
+    offers: 0,
+    renewals: 0,
+    duplicates: 0,
+    lost: 0,
+    neglected: 0,
+    moved: 0,
+    longestWaitMs: 0,
+  };
   readonly #ackedBy: Record<string, number> = {};
   /** Called for each ACK: for tests that compare with the servers' stores. */
   onAck: ((hardware: Uint8Array, address: Ip4, leaseSec: number) => void) | undefined;
   /** Called for each client that got what it had to wait for, with the time since it first asked. */
   onServed: ((waitedMs: number) => void) | undefined;
   #nextToRenew = 0;
+  readonly #closeCalls: CloseCallNotes[] = [];
+  /** By the transaction that did not save the lease, to see who answers it late. */
+  readonly #lateByXid = new Map<number, CloseCallNotes>();
+  #tickedAtMs = performance.now();
+  #longestStallMs = 0;
+  /** After a stall, until the next tick. */
+  #isReading = false;
+  #leastLeftMs = Number.POSITIVE_INFINITY;
 
   private constructor(options: CrowdOptions, socket: Socket) {
     this.#options = options;
@@ -140,6 +199,7 @@ export class Crowd {
         renewAtMs: 0,
         rebindAtMs: 0,
         endsAtMs: 0,
+        asked: [],
         isLeaving: false,
       };
       this.#clients.push(client);
@@ -180,6 +240,23 @@ export class Crowd {
     return new Map([...this.#holders].map(([address, client]) => [address, client.hardware]));
   }
 
+  /** The first of them, and what is known by now. */
+  closeCalls(): readonly CloseCall[] {
+    return this.#closeCalls.map(({ hardware, address, serverId, endsAtMs, asked, outcome, atMs, answers }) => {
+      const beforeMs = (one: { readonly atMs: number }) => Math.round(atMs - one.atMs);
+      return {
+        hardware: toHex(hardware),
+        address: formatIp4(address),
+        grantedBy: formatIp4(serverId),
+        outcome,
+        atMs: Math.round(performance.timeOrigin + atMs),
+        leftMs: Number.isFinite(endsAtMs) ? Math.round(endsAtMs - atMs) : null,
+        asked: asked.map((one) => ({ to: one.to, beforeMs: beforeMs(one) })),
+        answers: answers.map((one) => ({ from: formatIp4(one.from), beforeMs: beforeMs(one) })),
+      };
+    });
+  }
+
   stats(): CrowdStats {
     const now = performance.now();
     const pending = this.#clients.filter(
@@ -192,6 +269,8 @@ export class Crowd {
       ...this.#counts,
       longestWaitMs: Math.round(Math.max(this.#counts.longestWaitMs, ...waits.filter((ms) => ms > this.#retransmitMs))),
       waiting: waits.filter((ms) => ms > this.#retransmitMs).length,
+      leastLeftMs: Number.isFinite(this.#leastLeftMs) ? Math.round(this.#leastLeftMs) : null,
+      longestStallMs: Math.round(this.#longestStallMs),
       ackedBy: { ...this.#ackedBy },
     };
   }
@@ -208,10 +287,17 @@ export class Crowd {
 
   #tick(): void {
     const now = performance.now();
+    const stallMs = now - this.#tickedAtMs - TICK_MS;
+    this.#longestStallMs = Math.max(this.#longestStallMs, stallMs);
+    this.#tickedAtMs = now;
+    this.#isReading = stallMs > STALL_MS && !this.#isReading;
+    if (this.#isReading) return;
     for (const client of this.#clients) {
       if (client.state === 'idle') continue;
       if (client.address !== NO_ADDRESS && now >= client.endsAtMs) {
-        this.#counts.lost++;
+        const outcome = wasAskedInTime(client) ? 'lost' : 'neglected';
+        this.#counts[outcome]++;
+        this.#noteCloseCall(client, outcome);
         this.#let(client);
         this.#begin(client, 'selecting');
       } else if (client.state === 'bound' && now >= client.renewAtMs) this.#begin(client, 'renewing');
@@ -219,6 +305,7 @@ export class Crowd {
         // Up to here it only preferred its server; its lease runs on, and from here any server will do.
         client.state = 'rebinding';
         client.wantedAtMs = now;
+        client.tries = 0;
         this.#transmit(client, now);
       } else if (client.state !== 'bound' && now - client.sentAtMs >= this.#patienceMs(client)) {
         // RFC 2131 3.1 step 5: a REQUEST that nobody answers ends in a new DISCOVER.
@@ -250,6 +337,8 @@ export class Crowd {
     client.sentAtMs = now;
     if (client.state === 'renewing') this.#send(client, 'request', [client.serverId]);
     else this.#send(client, client.state === 'selecting' ? 'discover' : 'request', []);
+    if (isHolding(client.state) && client.asked.length < ASKED_MAX)
+      client.asked.push({ to: client.state === 'renewing' ? 'its server' : 'all servers', atMs: now });
   }
 
   /** To these server identifiers, or to all servers as a relay does with a broadcast. */
@@ -296,11 +385,18 @@ export class Crowd {
     const packet = read.value;
     const client = this.#byXid.get(packet.xid);
     const type = packet.options.get(53)?.[0];
-    if (client === undefined) return;
+    if (client === undefined) {
+      this.#lateByXid.get(packet.xid)?.answers.push({ from: readU32(packet.options.get(54)), atMs: performance.now() });
+      return;
+    }
     if (type === MESSAGE_TYPES.offer && client.state === 'selecting') this.#takeOffer(client, packet);
     else if (type === MESSAGE_TYPES.ack && isAsking(client.state)) this.#takeAck(client, packet);
     else if (type === MESSAGE_TYPES.nak && isAsking(client.state)) {
       this.#counts.naks++;
+      this.#noteCloseCall(client, 'refused').answers.push({
+        from: readU32(packet.options.get(54)),
+        atMs: performance.now(),
+      });
       this.#let(client);
       this.#begin(client, 'selecting');
     }
@@ -320,6 +416,12 @@ export class Crowd {
     const now = performance.now();
     const leaseSec = readU32(packet.options.get(51)) as number;
     if (client.state !== 'requesting') this.#counts.renewals++;
+    if (isHolding(client.state)) {
+      this.#leastLeftMs = Math.min(this.#leastLeftMs, client.endsAtMs - now);
+      if (client.endsAtMs - now < NARROW_MS)
+        this.#noteCloseCall(client, 'renewed').answers.push({ from: readU32(packet.options.get(54)), atMs: now });
+    }
+    client.asked = [];
     const before = this.#holderOf(client);
     if (before !== undefined && before !== packet.yiaddr) {
       this.#counts.moved++;
@@ -344,6 +446,17 @@ export class Crowd {
     this.onAck?.(client.hardware, packet.yiaddr, leaseSec);
   }
 
+  #noteCloseCall(client: Client, outcome: CloseCall['outcome']): CloseCallNotes {
+    const { hardware, address, serverId, endsAtMs, asked } = client;
+    const atMs = performance.now();
+    const notes: CloseCallNotes = { hardware, address, serverId, endsAtMs, asked, outcome, atMs, answers: [] };
+    client.asked = [];
+    if (this.#closeCalls.length >= CLOSE_CALLS_MAX) return notes;
+    this.#closeCalls.push(notes);
+    if (outcome === 'lost' || outcome === 'neglected') this.#lateByXid.set(client.xid, notes);
+    return notes;
+  }
+
   #holderOf(client: Client): Ip4 | undefined {
     return client.address !== NO_ADDRESS && this.#holders.get(client.address) === client ? client.address : undefined;
   }
@@ -352,6 +465,17 @@ export class Crowd {
     if (this.#holders.get(client.address) === client) this.#holders.delete(client.address);
     client.address = NO_ADDRESS;
   }
+}
+
+/** All servers had at least half of the time that a client has for them: from T2 to the end of the lease (RFC 2131 4.4.5). */
+function wasAskedInTime({ asked, rebindAtMs, endsAtMs }: Client): boolean {
+  const first = asked.find(({ to }) => to === 'all servers');
+  return first !== undefined && first.atMs <= (rebindAtMs + endsAtMs) / 2;
+}
+
+/** A client with a lease, and not in want of another. */
+function isHolding(state: ClientState): boolean {
+  return state === 'bound' || state === 'renewing' || state === 'rebinding';
 }
 
 function isAsking(state: ClientState): boolean {

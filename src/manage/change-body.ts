@@ -4,6 +4,7 @@
  * Who serves what meanwhile follows the failover specification 4.3.
  */
 import { z } from 'zod';
+import { withMclt } from '../core/change/former-mclt.ts';
 import { checkConfig } from '../core/config/checks.ts';
 import type {
   Config,
@@ -18,7 +19,7 @@ import { parseScope } from '../core/config/schema.ts';
 import { faultProblem } from '../core/problems/config-faults.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { ConfigChange } from '../server/control.ts';
-import { type Ip4, parseIp4 } from '../wire/units.ts';
+import { type EpochSec, type Ip4, parseIp4 } from '../wire/units.ts';
 import {
   clashingDefinitions,
   relationshipOf,
@@ -114,6 +115,7 @@ export const changeBodySchema = z.discriminatedUnion('kind', [
   }),
 ]);
 export type ChangeBody = z.infer<typeof changeBodySchema>;
+export type RemovalBody = Extract<ChangeBody, { kind: 'remove-relationship' | 'remove-scopes' }>;
 
 export type Side = 'coordinator' | 'participant';
 
@@ -125,6 +127,8 @@ export interface ApplyContext {
   readonly secretRef: string | null;
   /** The partner is of another make: only this half is made. */
   readonly foreign?: ForeignSide;
+  /** By this server's clock. */
+  readonly wallAt: EpochSec;
   /** The longest MCLT that may still be in force, for what waits when scopes leave. Absent: the relationship's. */
   readonly waitMcltSec?: number | undefined;
 }
@@ -257,7 +261,7 @@ function setRelationship(config: Config, body: BodyOf<'set'>, context: ApplyCont
   const isPrimary = relationship.role === 'primary';
   const secretRef = { keep: relationship.sharedSecretRef, clear: null, set: context.secretRef }[body.secret];
   const changed: Relationship = {
-    ...relationship,
+    ...withMclt(relationship, body.settings.mcltSec, context.wallAt),
     ...body.settings,
     isActive: body.settings.mode === 'HotStandby' && isPrimary === body.primaryIsActive,
     sharedSecretRef: secretRef,

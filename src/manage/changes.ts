@@ -17,6 +17,7 @@ import type {
   PartnerCall,
   StoredChange,
 } from '../core/change/change-types.ts';
+import { lackOfLeaving } from '../core/change/removal.ts';
 import type { Config, Partner } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control, TransactionRecord } from '../server/control.ts';
@@ -26,9 +27,12 @@ import {
   type ChangeBody,
   changeBodySchema,
   locksOf,
+  type RemovalBody,
   replaceRelationship,
   type Side,
 } from './change-body.ts';
+import { holdForgotten } from './held-promises.ts';
+import { lackHere, lackText, unfetchedProblem } from './lacks.ts';
 import { CALL_TIMEOUT_MS, DRAIN_TIMEOUT_MS, PREPARE_TIMEOUT_MS, partnerByKey, readProblem } from './partner-client.ts';
 import { problem } from './problems.ts';
 import { relationshipOf, scopeOf } from './shared-config.ts';
@@ -302,7 +306,6 @@ export class Changes {
     const body = bodyOf(change);
     const extra = this.#extras.get(change.id) ?? NO_EXTRA;
     const context = { side: 'participant' as const, partnerKey: change.partnerKey, secretRef: extra.secretRef };
-    const isRemoval = body.kind === 'remove-relationship' || body.kind === 'remove-scopes';
     for (let attempt = 0; attempt < STALE_RETRIES_MAX; attempt++) {
       const revision = this.#control.revision();
       const applied = this.#apply(revision.config, body, context);
@@ -310,7 +313,7 @@ export class Changes {
         this.#extras.delete(change.id);
         return { kind: 'refused', problem: applied.problem };
       }
-      if (!isRemoval) {
+      if (!isRemoval(body)) {
         await this.#control.saveTransactions([recordOf(stored, extra)]);
         return { kind: 'ok' };
       }
@@ -331,13 +334,22 @@ export class Changes {
   }
 
   /** Design, part 5: the leaving side is silent durably before its addresses are freed, and all it granted is known by then. */
-  async #drainSilenced(stored: StoredChange, body: ChangeBody): Promise<Done> {
-    if (!('isDrained' in body) || !body.isDrained) return { kind: 'ok' };
+  async #drainSilenced(stored: StoredChange, body: RemovalBody): Promise<Done> {
+    if (!body.isDrained) return { kind: 'ok' };
     const drained = await this.#control.drained(body.name, DRAIN_TIMEOUT_MS);
-    if (drained.kind === 'done') return { kind: 'ok' };
+    const untold = drained.kind === 'done' ? this.#untold(body.name) : drained.why;
+    if (untold === undefined) return { kind: 'ok' };
     await this.#release(stored, false);
-    const slots = { name: body.name, why: drained.why };
+    const slots = { name: body.name, why: untold };
     return { kind: 'refused', problem: problem(this.#control, 'failover/not-drained', slots, body.name) };
+  }
+
+  /** What a drain cannot bring over: leases that this server has forgotten itself. */
+  #untold(name: string): string | undefined {
+    const status = this.#control.endpointStatus(name);
+    const lack = status === undefined ? undefined : lackOfLeaving(status, this.#control.now());
+    const partner = relationshipOf(this.#control.revision().config, name)?.partnerServer ?? '';
+    return lack === undefined ? undefined : lackText(lack, partner);
   }
 
   /** Wakes what `hold` silenced. */
@@ -367,6 +379,9 @@ export class Changes {
     const body = bodyOf(change);
     const extra = this.#extras.get(change.id) ?? NO_EXTRA;
     const context = { side: stored.side, partnerKey: change.partnerKey, secretRef: extra.secretRef };
+    const isKeeper = stored.side === 'coordinator' && isRemoval(body);
+    const obstacle = isKeeper ? await this.#keep(body) : undefined;
+    if (obstacle !== undefined) return { kind: 'refused', problem: obstacle };
     for (let attempt = 0; attempt < STALE_RETRIES_MAX; attempt++) {
       const revision = this.#control.revision();
       const applied = this.#apply(revision.config, body, context);
@@ -389,12 +404,26 @@ export class Changes {
     return { kind: 'refused', problem: this.busy(body.name) };
   }
 
+  /**
+   * This server is about to be alone with these scopes. By now the other one is silent and has told all it knows; what a lost store forgot
+   * goes on to be waited for. A store found lost since the operator asked makes this the wrong server to keep them.
+   */
+  async #keep(body: RemovalBody): Promise<Problem | undefined> {
+    const relationship = relationshipOf(this.#control.revision().config, body.name);
+    if (relationship === undefined) return undefined;
+    const lack = lackHere(this.#control, relationship, body.scopeIds);
+    if (lack !== undefined) return unfetchedProblem(this.#control, relationship, lack);
+    // By force all that can have been promised is held already.
+    if (body.isDrained) await holdForgotten(this.#control, body.name, body.scopeIds);
+    return undefined;
+  }
+
   /** Records that go with the change: what the two agree on, and that the leaving side is silent. */
   #sideRecords(after: Config, body: ChangeBody, side: Side): TransactionRecord[] {
     const records: TransactionRecord[] = [];
     const agreed = agreedRecord(this.#control, after, body);
     if (agreed !== undefined) records.push(agreed);
-    if (side === 'coordinator' && 'isDrained' in body && !body.isDrained) {
+    if (side === 'coordinator' && isRemoval(body) && !body.isDrained) {
       // The participant was silenced before it voted, so it needs no notice of the tombstone.
       records.push({
         id: heardId(body.id, body.at),
@@ -409,7 +438,8 @@ export class Changes {
     const { serverName } = this.#control;
     const present = relationshipOf(config, body.name);
     const waitMcltSec = present === undefined ? undefined : waitsOf(this.#control, present).mcltSec;
-    return applyBody(config, body, { ...context, serverName, waitMcltSec });
+    const { wallAt } = this.#control.now();
+    return applyBody(config, body, { ...context, serverName, wallAt, waitMcltSec });
   }
 
   #byOf(change: Change): string {
@@ -483,6 +513,10 @@ function readAnswer(
   const parsed = answerSchema.safeParse(answer.value);
   if (!parsed.success) return { kind: 'nobody', why: 'the answer cannot be understood' };
   return parsed.data.kind === 'no' ? { kind: 'no', problem: readProblem(parsed.data.problem) } : parsed.data;
+}
+
+function isRemoval(body: ChangeBody): body is RemovalBody {
+  return body.kind === 'remove-relationship' || body.kind === 'remove-scopes';
 }
 
 function leavingScopes(config: Config, body: ChangeBody): readonly string[] {

@@ -6,14 +6,14 @@
 import { z } from 'zod';
 import type { Relationship } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
-import type { Control } from '../server/control.ts';
 import { tombstoneOf } from './change-body.ts';
 import { changesOf } from './changes.ts';
 import { defineOperation } from './define.ts';
-import { type FailoverObject, failoverObject, failoverSchema, STATE_NAMES } from './failover-object.ts';
+import { type FailoverObject, failoverObject, failoverSchema } from './failover-object.ts';
 import { changeForeign, isLongAlone, takeOutAdvice } from './foreign-change.ts';
 import { type DeclaredPartner, isDeclared } from './foreign-partner.ts';
 import { holdPromises } from './held-promises.ts';
+import { disabledWarning, lackHere, unfetchedProblem, withDisabled } from './lacks.ts';
 import { removeTogether } from './leaving.ts';
 import { changeLocally } from './local-change.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
@@ -88,8 +88,9 @@ async function removeOne(context: OperationContext, relationship: Relationship, 
   if (changesOf(control).isLocked(relationship.name)) return failed(changesOf(control).busy(relationship.name));
   const partner = partnerByKey(control, relationship.partnerKey);
   if (isDeclared(partner)) {
-    const unfetched = force ? undefined : unfetchedProblem(control, relationship);
-    return unfetched === undefined ? await removeForeign(context, relationship, partner) : failed(unfetched);
+    const lack = force ? undefined : lackHere(control, relationship);
+    if (lack !== undefined) return failed(unfetchedProblem(control, relationship, lack));
+    return await removeForeign(context, relationship, partner);
   }
   if (partner === undefined || relationship.profile !== 'twinlease') {
     return await removeAlone(context, relationship, relationship.partnerServer, 'this server cannot manage it');
@@ -102,24 +103,15 @@ async function removeOne(context: OperationContext, relationship: Relationship, 
     const why = trouble.problem.slots['why'] ?? 'it no longer knows this server';
     return await removeAlone(context, relationship, partner.name, String(why));
   }
+  // It can be asked to keep the scopes itself, so that Force, which scripts give as a matter of course, does no harm.
+  const lack = lackHere(control, relationship);
+  if (lack !== undefined) return failed(unfetchedProblem(control, relationship, lack));
   const { name, id, scopeIds } = relationship;
   const at = control.now().wallAt;
   const body = { kind: 'remove-relationship' as const, name, id, scopeIds: [...scopeIds], isDrained: true, at };
   if (context.whatIf) return await whatIfTogether(context, { partner, body, secret: undefined });
   const made = await removeTogether(context, { partner, relationship, body, force });
   return made.kind === 'failed' ? made : succeeded({}, made.warnings);
-}
-
-/** While leases still come from the partner, this server alone would give its clients' addresses to others. */
-function unfetchedProblem(control: Control, { name, partnerServer }: Relationship): Problem | undefined {
-  const state = control.endpointStatus(name)?.state;
-  if (state !== 'recover' && state !== 'recover-wait') return undefined;
-  return problem(
-    control,
-    'failover/foreign-unfetched',
-    { name, partner: partnerServer, state: STATE_NAMES[state] },
-    name,
-  );
 }
 
 /** Only this half goes. What may still be leased there waits under a tombstone, unless this server was alone long enough. */
@@ -133,12 +125,15 @@ async function removeForeign(
   const isDrained = isLongAlone(control, relationship);
   const at = control.now().wallAt;
   const body = { kind: 'remove-relationship' as const, name, id, scopeIds: [...scopeIds], isDrained, at };
+  const lack = lackHere(control, relationship);
   if (!context.whatIf) await holdPromises(control, relationship);
-  const made = await changeForeign(context, { partner, body, secret: undefined });
+  const made = await changeForeign(context, { partner, body, secret: undefined, disables: lack?.scopeIds });
   if (made.kind === 'failed') return made;
   if (made.kind === 'what-if') return succeeded({ whatIf: made.lines });
-  if (isDrained) return succeeded({}, made.warnings);
-  return succeeded({}, [...made.warnings, takeOutAdvice(control, relationship, partner, { scopeIds, at })]);
+  const warnings = [...made.warnings];
+  if (!isDrained) warnings.push(takeOutAdvice(control, relationship, partner, { scopeIds, at }));
+  if (lack !== undefined) warnings.push(disabledWarning(control, relationship, lack));
+  return succeeded({}, warnings);
 }
 
 /** Design, part 5: local by nature, with a tombstone that the partner hears when it returns. */
@@ -150,6 +145,7 @@ async function removeAlone(
 ): Promise<Removed> {
   const { control } = context;
   const { name } = relationship;
+  const lack = lackHere(control, relationship);
   if (!context.whatIf) await holdPromises(control, relationship);
   const at = control.now().wallAt;
   const { mcltSec } = waitsOf(control, relationship);
@@ -158,11 +154,12 @@ async function removeAlone(
     if (present === undefined || present.id !== relationship.id) {
       return { kind: 'bad', problems: [problem(control, 'failover/unknown-relationship', { name }, name)] };
     }
+    const left = lack === undefined ? config : withDisabled(config, lack.scopeIds);
     const relationships = config.relationships.filter((one) => one.name !== name);
     return {
       kind: 'ok',
       config: {
-        ...config,
+        ...left,
         relationships,
         tombstones: [...config.tombstones, tombstoneOf({ ...present, mcltSec }, present.scopeIds, at)],
       },
@@ -170,5 +167,7 @@ async function removeAlone(
   });
   if (outcome.kind === 'failed') return outcome;
   if (outcome.kind === 'what-if') return succeeded({ whatIf: outcome.lines });
-  return succeeded({}, [problem(control, 'failover/removed-alone', { name, partner, why }, name)]);
+  const warnings = [problem(control, 'failover/removed-alone', { name, partner, why }, name)];
+  if (lack !== undefined) warnings.push(disabledWarning(control, relationship, lack));
+  return succeeded({}, warnings);
 }

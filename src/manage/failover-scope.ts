@@ -14,6 +14,7 @@ import { failoverObject, failoverSchema, stateName } from './failover-object.ts'
 import { changeForeign, isLongAlone, takeOutAdvice } from './foreign-change.ts';
 import { type DeclaredPartner, isDeclared } from './foreign-partner.ts';
 import { holdPromises } from './held-promises.ts';
+import { disabledWarning, type LackHere, lackHere, unfetchedProblem } from './lacks.ts';
 import { removeTogether } from './leaving.ts';
 import { failed, type OperationContext, type Outcome, succeeded, type WhatIfReport } from './operation.ts';
 import * as params from './params.ts';
@@ -144,6 +145,13 @@ async function remove(
   if (notNormal !== undefined && !force) return failed(notNormal);
   const busy = lockProblem(control, relationship);
   if (busy !== undefined) return failed(busy);
+  const lack = lackHere(
+    control,
+    relationship,
+    leaving.map((scope) => scope.scopeId),
+  );
+  // A partner of our own kind can be asked to keep them itself; it must be reached in any case.
+  if (lack !== undefined && !(isForeign && force)) return failed(unfetchedProblem(control, relationship, lack));
   const body = {
     kind: 'remove-scopes' as const,
     name: relationship.name,
@@ -152,7 +160,8 @@ async function remove(
     isDrained: !isForeign || isLongAlone(control, relationship),
     at: control.now().wallAt as number,
   };
-  return await finish(context, relationship, body, { features: [], refused, passThru: given.PassThru === true, force });
+  const passThru = given.PassThru === true;
+  return await finish(context, relationship, body, { features: [], refused, passThru, force, lack });
 }
 
 interface Finish {
@@ -161,6 +170,8 @@ interface Finish {
   readonly refused: readonly Problem[];
   readonly passThru: boolean;
   readonly force?: boolean;
+  /** By force, although not all leases of leaving scopes are known here. */
+  readonly lack?: LackHere | undefined;
 }
 
 /** The partner's part of both methods. */
@@ -201,13 +212,16 @@ async function finishForeign(
   const { control } = context;
   const { partner, refused } = how;
   if (body.kind === 'remove-scopes' && !context.whatIf) await holdPromises(control, relationship, body.scopeIds);
-  const made = await changeForeign(context, { partner, body, secret: undefined });
+  const { lack } = how;
+  const made = await changeForeign(context, { partner, body, secret: undefined, disables: lack?.scopeIds });
   if (made.kind === 'failed') return made;
   if (made.kind === 'what-if') return succeeded({ whatIf: made.lines }, [], refused);
   const now = relationshipOf(control.revision().config, relationship.name);
   const value = how.passThru && now !== undefined ? await failoverObject(control, now) : null;
-  const isLeaving = body.kind === 'remove-scopes' && !body.isDrained;
-  const warnings = isLeaving ? [...made.warnings, takeOutAdvice(control, relationship, partner, body)] : made.warnings;
+  const warnings = [...made.warnings];
+  if (body.kind === 'remove-scopes' && !body.isDrained)
+    warnings.push(takeOutAdvice(control, relationship, partner, body));
+  if (body.kind === 'remove-scopes' && lack !== undefined) warnings.push(disabledWarning(control, relationship, lack));
   return succeeded(value, warnings, refused);
 }
 

@@ -10,6 +10,7 @@ import { address32, applyBody, type ChangeBody } from './change-body.ts';
 import { heardId } from './changes.ts';
 import { foreignAdvice } from './foreign-advice.ts';
 import type { DeclaredPartner } from './foreign-partner.ts';
+import { withDisabled } from './lacks.ts';
 import { changeLocally, type Mutation } from './local-change.ts';
 import type { OperationContext } from './operation.ts';
 import { problem } from './problems.ts';
@@ -27,6 +28,8 @@ export interface ForeignChange {
   readonly secret: string | undefined;
   /** For scopes that come in: whether what is held here is the whole truth. */
   readonly holdsLeases?: boolean;
+  /** Of scopes that leave, those that are disabled because not all their leases are known here. */
+  readonly disables?: readonly string[] | undefined;
 }
 
 export type ForeignMade =
@@ -47,11 +50,13 @@ export async function changeForeign(context: OperationContext, change: ForeignCh
       serverName: control.serverName,
       partnerKey: partner.key,
       secretRef,
+      wallAt: control.now().wallAt,
       foreign: { profile: partner.foreign.kind, holdsLeases: change.holdsLeases ?? true },
       waitMcltSec,
     });
     if (applied.kind === 'bad') return { kind: 'bad', problems: [applied.problem] };
-    return { kind: 'ok', config: applied.config, with: { ...applied.entering, transactions: heardRecords(body) } };
+    const after = withDisabled(applied.config, change.disables ?? []);
+    return { kind: 'ok', config: after, with: { ...applied.entering, transactions: heardRecords(body) } };
   });
   if (outcome.kind === 'failed') return outcome;
   if (outcome.kind === 'what-if') return outcome;

@@ -1,7 +1,8 @@
 /**
  * Taking over the configuration of another DHCP server from an import plan (`import/plan.ts`): scopes, options, definitions and
  * settings of the server in one revision, and relationships by the same functions that make them otherwise. What is here already is
- * never overwritten unless told; a plan that was taken over before changes nothing.
+ * never overwritten unless told; a plan that was taken over before changes nothing. A scope that comes with its relationship is inactive until that is
+ * made: before, this server would be the only authority for it, and refuse the clients whose leases the partner has.
  */
 import { z } from 'zod';
 import { RELATIONSHIP_NAME_MAX } from '../core/config/checks.ts';
@@ -17,7 +18,7 @@ import { failed, type OperationContext, type Outcome, succeeded, type WhatIfRepo
 import * as params from './params.ts';
 import { invalid, problem } from './problems.ts';
 import { scopeObstacle } from './scope-guards.ts';
-import { definitionKey, relationshipOf, stableText } from './shared-config.ts';
+import { definitionKey, relationshipOf, relationshipOfScope, stableText } from './shared-config.ts';
 
 const FAULTS_MAX = 20;
 const CONFLICTS_MAX = 20;
@@ -142,9 +143,12 @@ async function takeOver(
   withRelationships: boolean,
 ): Promise<Outcome<ImportResult | WhatIfReport>> {
   const { control } = context;
+  const isHolding = withRelationships && !context.whatIf;
+  let held: readonly Scope[] = [];
   let merged: Merged = merge(control.revision().config, plan, policy);
   const outcome = await changeLocally(context, 'configuration of another server imported', (config) => {
-    merged = merge(config, plan, policy);
+    held = isHolding ? scopesToHold(config, plan) : [];
+    merged = merge(config, withHeld(plan, held), policy);
     if (policy === 'Refuse' && merged.conflicts.length > 0)
       return { kind: 'bad', problems: conflictProblems(control, merged) };
     const obstacle = scopeObstacle(control, config, merged.config, false);
@@ -156,11 +160,49 @@ async function takeOver(
   const made: MadeRelationships = withRelationships
     ? await makeRelationships(context, plan.relationships)
     : NO_RELATIONSHIPS;
+  const obstacles = held.length > 0 ? await activate(context, held) : [];
   const { config: _config, conflicts: _conflicts, ...result } = merged;
   const value = { Revision: control.revision().number, ...result, Relationships: made.names };
-  return made.errors.length > 0 && isNothing(value)
-    ? failed(...made.errors)
-    : succeeded(value, made.warnings, made.errors);
+  const errors = [...made.errors, ...obstacles];
+  return errors.length > 0 && isNothing(value) ? failed(...errors) : succeeded(value, made.warnings, errors);
+}
+
+/** What nobody is served from yet, and what an import left inactive whose relationship could not be made. */
+function scopesToHold(config: Config, plan: Plan): readonly Scope[] {
+  const wanted = new Set(plan.relationships.flatMap(({ scopeIds }) => scopeIds));
+  return plan.scopes.filter((scope) => {
+    if (!wanted.has(scope.scopeId) || scope.state !== 'Active') return false;
+    if (relationshipOfScope(config, scope.scopeId) !== undefined) return false;
+    const present = config.scopes.find(({ scopeId }) => scopeId === scope.scopeId);
+    return present === undefined || stableText(present) === stableText(inactive(scope));
+  });
+}
+
+function withHeld(plan: Plan, held: readonly Scope[]): Plan {
+  return { ...plan, scopes: plan.scopes.map((scope) => (held.includes(scope) ? inactive(scope) : scope)) };
+}
+
+function inactive(scope: Scope): Scope {
+  return { ...scope, state: 'Inactive' };
+}
+
+/** Those that have their relationship now: it decides from here on who is answered. The others wait for another import or the operator. */
+async function activate(context: OperationContext, held: readonly Scope[]): Promise<readonly Problem[]> {
+  const ids = new Set(held.map(({ scopeId }) => scopeId));
+  // The other server's configuration is where this came from: there is nothing to be changed there.
+  const { warn: _warn, ...quiet } = context;
+  const outcome = await changeLocally(quiet, 'scopes imported with their relationship are active', (config) => ({
+    kind: 'ok',
+    config: {
+      ...config,
+      scopes: config.scopes.map((scope) =>
+        ids.has(scope.scopeId) && relationshipOfScope(config, scope.scopeId) !== undefined
+          ? { ...scope, state: 'Active' }
+          : scope,
+      ),
+    },
+  }));
+  return outcome.kind === 'failed' ? outcome.problems : [];
 }
 
 function isNothing(value: ImportResult): boolean {

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Partner, Relationship } from '../core/config/model.ts';
 import type { Problem } from '../core/problems/problem.ts';
 import type { Control } from '../server/control.ts';
-import type { ChangeBody } from './change-body.ts';
+import type { RemovalBody } from './change-body.ts';
 import { holdPromises } from './held-promises.ts';
 import type { OperationContext } from './operation.ts';
 import { callPartner, PRE_DRAIN_TIMEOUT_MS } from './partner-client.ts';
@@ -15,8 +15,6 @@ import { problem } from './problems.ts';
 import { type Made, runTogether } from './together.ts';
 
 const drainedSchema = z.object({ kind: z.enum(['done', 'not']) });
-
-export type RemovalBody = Extract<ChangeBody, { kind: 'remove-relationship' | 'remove-scopes' }>;
 
 export interface Removal {
   readonly partner: Partner;

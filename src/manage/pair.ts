@@ -153,14 +153,7 @@ export const removePartner = defineOperation({
         const slots = { partner: partner.name, name: shared.name };
         return { kind: 'bad', problems: [problem(control, 'pair/partner-in-use', slots, partner.name)] };
       }
-      // Nobody has to tell a server of another make, so its waits end by themselves.
-      const tombstones = isDeclared(partner)
-        ? config.tombstones
-        : config.tombstones.filter((one) => one.partnerKey !== partner.key);
-      return {
-        kind: 'ok',
-        config: { ...config, tombstones, partners: config.partners.filter((one) => one.key !== partner.key) },
-      };
+      return { kind: 'ok', config: { ...config, partners: config.partners.filter((one) => one.key !== partner.key) } };
     });
     if (outcome.kind === 'failed') return outcome;
     return succeeded(outcome.kind === 'what-if' ? { whatIf: outcome.lines } : partnerObject(partner));

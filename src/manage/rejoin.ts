@@ -34,6 +34,9 @@ export const rejoinParamsSchema = z.object({
     mcltSec: z.int().min(1).max(0xffffffff),
     stateSwitchIntervalSec: z.int().min(1).max(0xffffffff).nullable(),
   }),
+  formerMclt: z
+    .object({ sec: z.int().min(1).max(0xffffffff), untilAt: z.int().min(0).max(0xffffffff) })
+    .exactOptional(),
   secret: z.string().min(1).max(1024).nullable(),
   scopes: z.array(sharedScopeSchema).max(4096),
 });
@@ -108,7 +111,7 @@ function withNewKey(config: Config, oldKey: string, newKey: string): Config {
 /** The relationship as the other server has it. */
 function rejoinOf(control: Control, relationship: Relationship): RejoinParams {
   const { config } = control.revision();
-  const { name, id, role, mode, isActive, sharedSecretRef } = relationship;
+  const { name, id, role, mode, isActive, sharedSecretRef, formerMclt } = relationship;
   return {
     name,
     id,
@@ -116,6 +119,7 @@ function rejoinOf(control: Control, relationship: Relationship): RejoinParams {
     isActive: mode === 'HotStandby' && !isActive,
     partnerServer: control.serverName,
     settings: settingsOf(relationship),
+    ...(formerMclt === undefined ? {} : { formerMclt }),
     secret: sharedSecretRef === null ? null : (control.secretOf(sharedSecretRef) ?? null),
     scopes: relationship.scopeIds
       .map((scopeId) => sharedScope(config, scopeId))
@@ -173,6 +177,7 @@ function withRelationship(
     partnerServer: given.partnerServer,
     role: given.role,
     ...given.settings,
+    ...(given.formerMclt === undefined ? {} : { formerMclt: given.formerMclt }),
     isActive: given.isActive,
     sharedSecretRef,
     scopeIds: given.scopes.map(({ scope }) => scope.scopeId),

@@ -48,6 +48,7 @@ export async function whatIfTogether(context: OperationContext, together: Togeth
     side: 'coordinator',
     serverName: control.serverName,
     partnerKey: partner.key,
+    wallAt: control.now().wallAt,
     secretRef: together.secret === undefined ? null : 'new secret',
   });
   if (applied.kind === 'bad') return failed(applied.problem);

@@ -85,10 +85,12 @@ function heardAtOf(control: Control, tombstone: Tombstone): number | undefined {
 
 async function tell(control: Control, tombstone: Tombstone): Promise<void> {
   const partner = partnerByKey(control, tombstone.partnerKey);
-  if (partner === undefined) return;
-  const params = { name: tombstone.name, id: tombstone.relationshipId };
-  const answer = await callPartner(control, partner, { method: 'tombstone', params, answer: answerSchema });
-  if (answer.kind === 'failed') return;
+  // Of a partner that was forgotten an operator has said that it serves no more; what it gave until then is still waited for.
+  if (partner !== undefined) {
+    const params = { name: tombstone.name, id: tombstone.relationshipId };
+    const answer = await callPartner(control, partner, { method: 'tombstone', params, answer: answerSchema });
+    if (answer.kind === 'failed') return;
+  }
   const at = control.now().wallAt;
   const record: TransactionRecord = {
     id: heardId(tombstone.relationshipId, tombstone.removedAt),

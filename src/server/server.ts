@@ -25,6 +25,7 @@ import { AGREED_ID_PREFIX, type ConfigChange, type TransactionRecord } from './c
 import { staleDigestRecords } from './found-digests.ts';
 import { type Identity, loadIdentity, storeIdentity } from './identity.ts';
 import { KnownPartners } from './known-partners.ts';
+import { tellLastLeases } from './leave.ts';
 import { Links } from './links.ts';
 import { makeLog, type ServerLog } from './log.ts';
 import { Outbound } from './outbound.ts';
@@ -311,6 +312,11 @@ export class Server {
     await this.io.close();
     // It gives up at its next chunk, and its caller hears why.
     await this.#copying?.catch(() => undefined);
+    await tellLastLeases({
+      nowMs: () => this.clock.now().monoMs,
+      endpointNames: () => [...this.core.endpointNames()],
+      status: (name) => this.core.endpoint(name)?.status(this.clock.now()),
+    });
     await this.#announcePause();
     await this.#unmarking;
     this.links.closeAll();

@@ -134,7 +134,7 @@ export class BindingChecks {
     kept.set(address, { binding: next, sequence, before: shortened(last, process.disk.durableSequence) });
     if (process.state() === 'standalone' || !process.isShared(address)) return;
     const before = last?.binding ?? this.#neverUsed(process, next);
-    const cause = this.#causeOf(side, address);
+    const cause = this.#causeOf(process, address);
     this.#checkStep(process, before, next, cause);
     this.#checkTimes(process, before, next, cause);
     if (next.state !== 'free' && next.state !== 'backup') return;
@@ -167,10 +167,16 @@ export class BindingChecks {
     this.#report('codec', `${process.side} has ${describeBinding(binding)}, and its record says ${said}`);
   }
 
-  #causeOf(side: Side, address: Ip4): Cause {
+  #causeOf({ side, life }: ServerProcess, address: Ip4): Cause {
+    if (life.isHolding) return { kind: 'held' };
+    if (life.isResetting) return { kind: 'operator' };
     if (this.#handling?.side === side) {
       const { message } = this.#handling;
-      if (message.kind === 'bndack') return { kind: 'answer' };
+      if (message.kind === 'bndack') {
+        const answer = message.answers.find((candidate) => candidate.address === address);
+        const said = answer === undefined ? undefined : answer.rejectReason === undefined ? 'accepted' : 'refused';
+        return { kind: 'answer', said };
+      }
       if (message.kind === 'updreqall') return { kind: 'partner-lost-store' };
       if (message.kind === 'bndupd') {
         const update = message.updates.find((candidate) => candidate.address === address);
@@ -275,8 +281,11 @@ export class BindingChecks {
 /** The chain up to the newest one that is durable. */
 function shortened(kept: Kept | undefined, durable: number): Kept | undefined {
   if (kept === undefined) return undefined;
-  if (kept.sequence <= durable) return { ...kept, before: undefined };
-  return kept.before === undefined ? kept : { ...kept, before: shortened(kept.before, durable) };
+  const { binding, sequence, before } = kept;
+  if (before === undefined) return kept;
+  if (sequence <= durable) return { binding, sequence, before: undefined };
+  const rest = shortened(before, durable);
+  return rest === before ? kept : { binding, sequence, before: rest };
 }
 
 function newestUpTo(kept: Kept | undefined, sequence: number): Kept | undefined {

@@ -1,18 +1,22 @@
 /** Which row of failover specification 5.2 a change of a binding is, by the two states, by what caused it and on which server. */
-import type { Binding } from '../core/bindings/binding.ts';
+import type { AvailableState, Binding } from '../core/bindings/binding.ts';
 import type { BindingUpdate } from '../wire/failover/messages.ts';
 import { sameBytes } from '../wire/units.ts';
 import { BINDING_CELLS } from './cells.ts';
-import type { Side } from './sides.ts';
+import { otherSide, type Side } from './sides.ts';
 
 export type Cause =
   /** A client's packet is being decided. */
   | { readonly kind: 'packet' }
-  /** The partner's answer to an update of ours. */
-  | { readonly kind: 'answer' }
+  /** The partner's answer to updates of ours; `said` is what it says of this very address, `undefined` where it names others only. */
+  | { readonly kind: 'answer'; readonly said: 'accepted' | 'refused' | undefined }
   /** The partner's update of this very address. */
   | { readonly kind: 'update'; readonly update: BindingUpdate }
   | { readonly kind: 'partner-lost-store' }
+  /** The scope leaves the relationship, and the address stays with its client for as long as a lost store may have promised. */
+  | { readonly kind: 'held' }
+  /** An operator removes the record of the address. */
+  | { readonly kind: 'operator' }
   /** Time, a command, or what follows from a change of another address. */
   | { readonly kind: 'timer' };
 
@@ -43,9 +47,11 @@ export function rowOf(before: Binding, next: Binding, cause: Cause, where: Where
       return before.state === 'active' && cause.kind === 'packet' ? row('released') : ILLEGAL;
     case 'abandoned':
       if (cause.kind === 'packet') return row('declined');
+      if (cause.kind === 'held') return before.state === 'reset' ? SAME : ILLEGAL;
       return cause.kind === 'partner-lost-store' && isEnd(before) ? row('takenBack') : ILLEGAL;
     case 'reset':
-      return before.state === 'abandoned' ? row('resetAside') : row('operatorReset');
+      if (cause.kind === 'operator') return row('operatorReset');
+      return before.state === 'abandoned' && cause.kind === 'timer' ? row('resetAside') : ILLEGAL;
     case 'free':
     case 'backup':
       return availableRow(before, next, cause, where);
@@ -58,6 +64,7 @@ function activeRow(before: Binding, next: Binding, cause: Cause, where: Where): 
   const isSame = isSameClient(before, next);
   if (before.state === 'active') return isSame ? (cause.kind === 'packet' ? row('renewed') : SAME) : ILLEGAL;
   if (cause.kind === 'partner-lost-store') return isSame && isEnd(before) ? row('takenBack') : ILLEGAL;
+  if (cause.kind === 'held') return isSame && isEnd(before) ? SAME : ILLEGAL;
   if (cause.kind !== 'packet') return ILLEGAL;
   // Specification 5.3: a reserved address may be given to its one client by either server.
   const isReserved = (next.ipFlags & RESERVED) !== 0;
@@ -85,13 +92,13 @@ function activeRow(before: Binding, next: Binding, cause: Cause, where: Where): 
 
 function availableRow(before: Binding, next: Binding, cause: Cause, where: Where): Row {
   if (before.state === 'free' || before.state === 'backup') {
-    const isGivers = next.state === (where.side === 'a' ? 'free' : 'backup');
-    if (cause.kind === 'answer' && isGivers) return row('giftReturned');
+    if (cause.kind === 'answer' && cause.said === 'refused' && next.state === ownState(where.side))
+      return row('giftReturned');
     if (next.state === 'backup') return where.side === 'a' ? row('primaryGives') : ILLEGAL;
     return where.side === 'b' ? row('secondaryGives') : ILLEGAL;
   }
   if (before.state === 'abandoned') return ILLEGAL;
-  if (cause.kind === 'answer' && next.state === 'free' && isEnd(before)) {
+  if (cause.kind === 'answer' && cause.said === 'accepted' && isEnd(before) && isLeftAs('free', next, where.side)) {
     if (before.state === 'expired') return row('agreedExpired');
     return row(before.state === 'released' ? 'agreedReleased' : 'agreedReset');
   }
@@ -113,7 +120,7 @@ function updateRow(before: Binding, next: Binding, update: BindingUpdate, where:
     case 'expired':
     case 'released':
     case 'reset':
-      if (next.state !== 'free') return next.state === before.state ? SAME : ILLEGAL;
+      if (!isLeftAs('free', next, where.side)) return next.state === before.state ? SAME : ILLEGAL;
       if (update.state === 'expired') return row('acceptedExpired');
       return row(update.state === 'released' ? 'acceptedReleased' : 'acceptedReset');
     case 'free':
@@ -130,14 +137,20 @@ function ownershipRow(before: Binding, next: Binding, update: BindingUpdate, { s
     if (before.state === 'backup' && next.state === 'free' && side === 'a') return row('primaryTakes');
     return SAME;
   }
-  return next.state === before.state || gives(before, next, side) ? SAME : ILLEGAL;
+  return next.state === before.state || isLeftAs(update.state, next, side) ? SAME : ILLEGAL;
 }
 
-/** The address was given away again in the same step. */
-function gives(before: Binding, next: Binding, side: Side): boolean {
-  const isMove =
-    (before.state === 'free' || before.state === 'backup') && next.state === (side === 'a' ? 'backup' : 'free');
-  return isMove;
+/**
+ * The step made the address available so; or it made it this server's own, and gave it to the partner at once. A record is written at
+ * the end of a step, so two moves of one address are one change here, and the second waits for its answer.
+ */
+function isLeftAs(state: Binding['state'], next: Binding, side: Side): boolean {
+  if (next.state === state) return true;
+  return state === ownState(side) && next.state === ownState(otherSide(side)) && next.dirty;
+}
+
+function ownState(side: Side): AvailableState {
+  return side === 'a' ? 'free' : 'backup';
 }
 
 function row(name: keyof typeof BINDING_CELLS): Row {

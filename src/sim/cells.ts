@@ -147,14 +147,6 @@ export const ALL_CELLS: readonly string[] = [
   ...DUEL_KINDS.flatMap((mine) => [duelCell(mine, true), duelCell(mine, false)]),
 ];
 
-/**
- * Why a cell may be out of reach of two servers of our own kind. What the worlds do not come to is met by a scripted partner
- * (`scripted-partner.ts`), where one can, and counted apart.
- */
+/** Some cells are met by a scripted partner alone (`scripted-partner.ts`), and counted apart. */
 export const WHY_SCRIPTED =
-  'a connection of two servers of our own kind begins with what a lost one leaves of their states, and both leave that by the table with the first STATE that they hear; only a partner that says what the script wants shows the cell';
-export const OUT_OF_REACH: Readonly<Record<string, string>> = {
-  [BINDING_CELLS.primaryDemands]:
-    'between our own servers the side with too many gives; only toward Windows does the primary take (test/core/failover)',
-  [BINDING_CELLS.operatorReset]: 'the simulated operators reset no address by hand (test/manage)',
-};
+  'a connection of two servers of our own kind begins with what a lost one leaves of their states, and both leave that by the table with the first STATE that they hear; and only from Windows does the primary take addresses. A partner that says what the script wants shows these cells';

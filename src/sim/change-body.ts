@@ -2,9 +2,10 @@
  * What two servers of the simulated world change together, as data, and what it does to a configuration seen from either of them. The
  * rules are those of `manage/change-body.ts`, less the texts for people.
  */
+import { withMclt } from '../core/change/former-mclt.ts';
 import type { Config, ProtocolRole, Relationship, RelationshipMode, Scope } from '../core/config/model.ts';
 import { type Entering, NOTHING_ENTERS } from '../core/pipeline/server-core.ts';
-import { type Ip4, parseIp4 } from '../wire/units.ts';
+import { type EpochSec, type Ip4, parseIp4 } from '../wire/units.ts';
 
 export interface Settings {
   readonly mode: RelationshipMode;
@@ -48,6 +49,8 @@ export interface Applied {
 export interface Seen {
   readonly isCoordinator: boolean;
   readonly partnerKey: string;
+  /** By this server's clock. */
+  readonly wallAt: EpochSec;
 }
 
 /** Undefined where the change cannot be made, because something else was changed before. */
@@ -59,7 +62,8 @@ export function applyBody(config: Config, body: ChangeBody, seen: Seen): Applied
     case 'set': {
       const isPrimary = present.role === 'primary';
       const isActive = body.settings.mode === 'HotStandby' && isPrimary === body.primaryIsActive;
-      return { config: replaced(config, { ...present, ...body.settings, isActive }), entering: NOTHING_ENTERS };
+      const kept = withMclt(present, body.settings.mcltSec, seen.wallAt);
+      return { config: replaced(config, { ...kept, ...body.settings, isActive }), entering: NOTHING_ENTERS };
     }
     case 'add-scopes':
       return addScopes(config, present, body.scopes, seen);
@@ -182,6 +186,6 @@ function otherRole(role: ProtocolRole): ProtocolRole {
   return role === 'primary' ? 'secondary' : 'primary';
 }
 
-function address(text: string): Ip4 {
+export function address(text: string): Ip4 {
   return parseIp4(text)!;
 }

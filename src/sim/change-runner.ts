@@ -14,13 +14,14 @@ import type {
   PartnerCall,
   StoredChange,
 } from '../core/change/change-types.ts';
+import { heldAfterLoss, lackOfKeeper, lackOfLeaving } from '../core/change/removal.ts';
 import type { Config } from '../core/config/model.ts';
 import { encodeRecord } from '../core/pipeline/record-codec.ts';
 import { type Entering, NOTHING_ENTERS } from '../core/pipeline/server-core.ts';
-import { applyBody, type ChangeBody, locksOf, silencedBy, withLeaving } from './change-body.ts';
+import { address, applyBody, type ChangeBody, locksOf, silencedBy, withLeaving } from './change-body.ts';
 import type { KeptTransaction, Life } from './life.ts';
 import type { PairView } from './pair-view.ts';
-import { keyOf } from './setting.ts';
+import { keyOf, SCOPE_ADDRESSES_MAX } from './setting.ts';
 import { otherSide, type Side } from './sides.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
@@ -70,6 +71,10 @@ export class ChangeRunner {
 
   /** An operator's change; this server coordinates. */
   begin(pair: PairView, side: Side, id: string, body: ChangeBody, ended: (result: EndResult) => void): void {
+    if (this.#lacksLeases(body)) {
+      ended(refused('the partner has to keep the scopes'));
+      return;
+    }
     const change: Change = {
       id,
       relationship: body.name,
@@ -168,7 +173,8 @@ export class ChangeRunner {
     const { id, partnerKey } = stored.change;
     const body = stored.change.body as ChangeBody;
     const { config } = this.#life.core;
-    if (applyBody(config, body, { isCoordinator: false, partnerKey }) === undefined) {
+    const { wallAt } = this.#life.now;
+    if (applyBody(config, body, { isCoordinator: false, partnerKey, wallAt }) === undefined) {
       this.#held(id, refused('it does not fit here'));
       return;
     }
@@ -189,11 +195,13 @@ export class ChangeRunner {
   #drain(stored: StoredChange, name: string, untilMs: number): void {
     if (this.#life.isDead) return;
     const status = this.#life.core.endpoint(name)?.status(this.#life.now);
-    if (status?.isCommunicating === true && status.dirtyBindings === 0 && status.unackedUpdates === 0) {
+    const isTold = status?.isCommunicating === true && status.dirtyBindings === 0 && status.unackedUpdates === 0;
+    const isForgetful = status !== undefined && lackOfLeaving(status, this.#life.now) !== undefined;
+    if (isTold && !isForgetful) {
       this.#held(stored.change.id, { kind: 'ok' });
       return;
     }
-    if (status?.isCommunicating === true && this.#life.now.monoMs <= untilMs) {
+    if (!isTold && status?.isCommunicating === true && this.#life.now.monoMs <= untilMs) {
       this.#life.schedule.after(DRAIN_LOOK_MS, () => this.#drain(stored, name, untilMs));
       return;
     }
@@ -223,13 +231,39 @@ export class ChangeRunner {
   #revise(stored: StoredChange): void {
     const { id, partnerKey } = stored.change;
     const isCoordinator = stored.side === 'coordinator';
-    const applied = applyBody(this.#life.core.config, stored.change.body as ChangeBody, { isCoordinator, partnerKey });
-    if (applied === undefined) {
+    const body = stored.change.body as ChangeBody;
+    const { core, now } = this.#life;
+    const applied = applyBody(core.config, body, { isCoordinator, partnerKey, wallAt: now.wallAt });
+    if (applied === undefined || (isCoordinator && this.#lacksLeases(body))) {
       this.#life.schedule.after(0, () => this.#input({ kind: 'revised', id, result: refused('it does not fit') }));
       return;
     }
+    if (isCoordinator) this.#holdForgotten(body);
+    if (this.#life.isDead) return;
     this.#reconfigure(applied.config, applied.entering, [this.#recordOf({ ...stored, state: 'committed' })]);
     this.#whenDurable(this.#life.lastSequence, () => this.#input({ kind: 'revised', id, result: { kind: 'ok' } }));
+  }
+
+  /** The called server keeps the scopes, and so must know all their leases. */
+  #lacksLeases(body: ChangeBody): boolean {
+    const { core, now } = this.#life;
+    const scopeIds = silencedBy(core.config, body).map(address);
+    const status = scopeIds.length === 0 ? undefined : core.endpoint(body.name)?.status(now);
+    return status !== undefined && lackOfKeeper(status, scopeIds, now) !== undefined;
+  }
+
+  /** What a lost store forgot is waited for in the scopes that leave, too. */
+  #holdForgotten(body: ChangeBody): void {
+    const { core, now, table } = this.#life;
+    const status = core.endpoint(body.name)?.status(now);
+    if (status?.loss === undefined) return;
+    for (const scopeId of silencedBy(core.config, body).map(address)) {
+      const held = table
+        .scan(scopeId, scopeId, SCOPE_ADDRESSES_MAX)
+        .map((binding) => heldAfterLoss(binding, status, now, core.config.server.declineHoldSec))
+        .filter((binding) => binding !== undefined);
+      this.#life.hold(held);
+    }
   }
 
   #held(id: string, result: Done): void {
@@ -262,6 +296,6 @@ function forgotten(id: string): Uint8Array {
   return encodeRecord({ kind: 'transaction', id, state: 'forgotten', body: new Uint8Array() });
 }
 
-function refused(why: string): Done {
+function refused(why: string): Extract<Done, { kind: 'refused' }> {
   return { kind: 'refused', problem: { code: 'failover/busy', slots: { why } } };
 }

@@ -18,7 +18,7 @@ import type { Ask } from './lan.ts';
 import { LinkChecks } from './link-checks.ts';
 import type { ProcessWatch, ServerProcess } from './process.ts';
 import { Promises } from './promises.ts';
-import { emptyTally, RULE_IDS, RULES, type RuleId, type Tally } from './rules.ts';
+import { RULE_IDS, RULES, type RuleId, type Tally } from './rules.ts';
 import { ServingChecks } from './serving-checks.ts';
 import { FIRST_HOST, scopeIdOf } from './setting.ts';
 import { SIDES, type Side } from './sides.ts';
@@ -58,8 +58,8 @@ export class Checker implements ProcessWatch, ClientWatch, CheckerView {
     longestWaitMs: 0,
     excused: 0,
   };
-  /** How often each rule was looked at where it could have been broken. */
-  readonly looks: Tally<RuleId> = emptyTally(RULE_IDS);
+  /** Counters in a map: this is the most frequent call of all, and an object indexed by many names is slow. */
+  readonly #looks = new Map<RuleId, { count: number }>(RULE_IDS.map((rule) => [rule, { count: 0 }]));
   readonly promises = new Promises();
   readonly exceptions = new Exceptions();
   readonly coverage = new Coverage();
@@ -110,7 +110,12 @@ export class Checker implements ProcessWatch, ClientWatch, CheckerView {
   }
 
   looked(rule: RuleId): void {
-    this.looks[rule]++;
+    this.#looks.get(rule)!.count++;
+  }
+
+  /** How often each rule was looked at where it could have been broken. */
+  get looks(): Tally<RuleId> {
+    return Object.fromEntries([...this.#looks].map(([rule, { count }]) => [rule, count])) as Tally<RuleId>;
   }
 
   excuse(side: Side, why: string): void {
@@ -190,13 +195,16 @@ export class Checker implements ProcessWatch, ClientWatch, CheckerView {
 
   bindingSaved(process: ServerProcess, address: Ip4, bytes: Uint8Array, sequence: number): void {
     this.#bindings.saved(process, address, bytes, sequence);
+    if (process.life.isHolding) this.#serving.held(process, address);
   }
 
   appended(process: ServerProcess, record: LogRecord, sequence: number): void {
     this.#bindings.appended(process, record, sequence);
     if (record.kind === 'relationship' && record.record.name === process.relationship)
       this.#states.saved(process.side, record.record);
-    if (record.kind === 'relationship-gone' && record.name === process.relationship) this.#states.left(process.side);
+    if (record.kind !== 'relationship-gone' || record.name !== process.relationship) return;
+    this.#states.left(process.side);
+    this.#serving.left(process.side);
   }
 
   deciding(process: ServerProcess, packet: Uint8Array): void {
@@ -266,6 +274,7 @@ export class Checker implements ProcessWatch, ClientWatch, CheckerView {
     this.#say(process.side, () => `${code} ${JSON.stringify(slots)}`);
     this.#world.trace.story?.event(this.#world.nowMs, process.side, code, slots);
     this.#states.event(process, code, slots);
+    if (code === 'failover/recovering') this.#serving.recovering(process.side);
   }
 
   broken(process: ServerProcess, what: string): void {

@@ -3,10 +3,13 @@
  * granted, rebinds with anyone, comes back from a reboot with its old address, perhaps in another network, gives an address back,
  * finds it in use, or goes without a word. It counts a lease from the moment it sent the first REQUEST that was answered.
  */
+
+import { u32Value } from '../wire/dhcp/build.ts';
 import { type DhcpPacket, MESSAGE_TYPES, type MessageType } from '../wire/dhcp/packet.ts';
 import { encodeDhcpPacket } from '../wire/dhcp/packet-codec.ts';
 import { type Ip4, ip4 } from '../wire/units.ts';
 import type { ClientPlan, Habits } from './habits.ts';
+import { keepPacket } from './packets.ts';
 import type { Random } from './random.ts';
 import type { Schedule } from './schedule.ts';
 import { FIRST_HOST, hardwareOf, relayAddressOf, scopeIdOf, scopeIndexOf, serverAddressOf } from './setting.ts';
@@ -33,6 +36,10 @@ const FOR_EVER_MS = 1e12;
 const PACKET_BYTES = { bytesMax: 1400, bytesMin: 300 };
 const NO_ADDRESS = ip4(0);
 const NO_BYTES = new Uint8Array();
+/** Option 53. */
+const TYPE_VALUES = Object.fromEntries(
+  Object.entries(MESSAGE_TYPES).map(([type, number]) => [type, Uint8Array.of(number)]),
+) as Record<MessageType, Uint8Array>;
 
 export interface Lease {
   readonly address: Ip4;
@@ -449,35 +456,35 @@ export class Client {
     const { clientId, countsSecs, leaseAskedSec } = this.#habits;
     const options = new Map<number, Uint8Array>();
     if (type !== 'bootp') {
-      options.set(53, Uint8Array.of(MESSAGE_TYPES[type]));
+      options.set(53, TYPE_VALUES[type]);
       if (clientId !== undefined) options.set(61, clientId);
-      if (what.requested !== undefined) options.set(50, octetsOf(what.requested));
-      if (what.serverId !== undefined) options.set(54, octetsOf(what.serverId));
+      if (what.requested !== undefined) options.set(50, u32Value(what.requested));
+      if (what.serverId !== undefined) options.set(54, u32Value(what.serverId));
       if (leaseAskedSec !== undefined && (type === 'discover' || type === 'request'))
-        options.set(51, octetsOf(leaseAskedSec));
+        options.set(51, u32Value(leaseAskedSec));
     }
     const sinceMs = this.askingSinceMs ?? this.#sentMs;
-    return encodeDhcpPacket(
-      {
-        op: 1,
-        htype: 1,
-        hlen: 6,
-        hops: giaddr === 0 ? 0 : 1,
-        xid: this.#xid,
-        secs: countsSecs ? Math.min(Math.floor((this.#nowMs - sinceMs) / 1000), 0xffff) : 0,
-        flags: 0,
-        ciaddr: what.ciaddr ?? NO_ADDRESS,
-        yiaddr: NO_ADDRESS,
-        siaddr: NO_ADDRESS,
-        giaddr,
-        chaddr: this.#hardware,
-        sname: NO_BYTES,
-        file: NO_BYTES,
-        hasCookie: true,
-        options,
-      },
-      PACKET_BYTES,
-    );
+    const packet: DhcpPacket = {
+      op: 1,
+      htype: 1,
+      hlen: 6,
+      hops: giaddr === 0 ? 0 : 1,
+      xid: this.#xid,
+      secs: countsSecs ? Math.min(Math.floor((this.#nowMs - sinceMs) / 1000), 0xffff) : 0,
+      flags: 0,
+      ciaddr: what.ciaddr ?? NO_ADDRESS,
+      yiaddr: NO_ADDRESS,
+      siaddr: NO_ADDRESS,
+      giaddr,
+      chaddr: this.#hardware,
+      sname: NO_BYTES,
+      file: NO_BYTES,
+      hasCookie: true,
+      options,
+    };
+    const bytes = encodeDhcpPacket(packet, PACKET_BYTES);
+    keepPacket(bytes, packet);
+    return bytes;
   }
 }
 
@@ -485,10 +492,6 @@ export class Client {
 function waitUntil(nowMs: number, untilMs: number): number {
   const leftMs = untilMs - nowMs;
   return Math.min(Math.max(leftMs / 2, RENEW_RETRY_MS_MIN), Math.max(leftMs, 0));
-}
-
-function octetsOf(n: number): Uint8Array {
-  return Uint8Array.of(n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255);
 }
 
 function numberOption(packet: DhcpPacket, code: number): number | undefined {

@@ -12,18 +12,25 @@ const SLEW_RATE = 0.05;
 
 export class MachineClock {
   readonly #trueMs: () => number;
-  readonly #monoBaseMs: number;
+  readonly #loadMs: number;
   readonly #driftPerMs: number;
   readonly #offMs: number;
   #setByMs = 0;
+  /** When the clock of the present process stood at 0. */
+  #monoZeroMs = 0;
   /** Of the server's clock against true time. */
   #servedOffMs = 0;
   #followedMs = 0;
+  #now: Now | undefined;
+  /** What `#now` was made of. */
+  #nowTrueMs = 0;
+  #nowOffMs = 0;
   isDoubtful = false;
 
-  constructor(trueMs: () => number, monoBaseMs: number, offMs: number, driftPpm: number) {
+  /** `loadMs`: how long a process has run before its core is made. */
+  constructor(trueMs: () => number, loadMs: number, offMs: number, driftPpm: number) {
     this.#trueMs = trueMs;
-    this.#monoBaseMs = monoBaseMs;
+    this.#loadMs = loadMs;
     this.#offMs = offMs;
     this.#driftPerMs = driftPpm / 1_000_000;
     this.restart();
@@ -31,10 +38,15 @@ export class MachineClock {
 
   now(): Now {
     const trueMs = this.#trueMs();
-    return {
-      monoMs: (trueMs + this.#monoBaseMs) as MonoMs,
+    // Asked many times in each moment.
+    if (this.#now !== undefined && this.#nowTrueMs === trueMs && this.#nowOffMs === this.#servedOffMs) return this.#now;
+    this.#nowTrueMs = trueMs;
+    this.#nowOffMs = this.#servedOffMs;
+    this.#now = {
+      monoMs: (trueMs - this.#monoZeroMs) as MonoMs,
       wallAt: (START_AT + Math.floor((trueMs + this.#servedOffMs) / 1000)) as EpochSec,
     };
+    return this.#now;
   }
 
   /** Somebody, or a time server, sets the system's clock. */
@@ -47,8 +59,10 @@ export class MachineClock {
     this.#setByMs = 0;
   }
 
-  /** A process starts and takes the system's time. */
+  /** A process starts: it takes the system's time, and its own clock begins at 0, as `performance.now()` does. */
   restart(): void {
+    this.#now = undefined;
+    this.#monoZeroMs = Math.floor(this.#trueMs()) - this.#loadMs;
     this.#servedOffMs = this.#systemOffMs();
     this.#followedMs = this.#trueMs();
     this.isDoubtful = false;

@@ -43,6 +43,8 @@ export type Fault =
   | { readonly kind: 'commit-ms'; readonly side: HostName; readonly ms: number }
   /** The next write of the server fails, and every start after it until it works again. */
   | { readonly kind: 'disk-full' | 'disk-free'; readonly side: HostName }
+  /** The operator removes the records of all addresses that the server has set aside. */
+  | { readonly kind: 'reset-aside'; readonly side: HostName }
   /** The operator distrusts the clock, or trusts it again. */
   | { readonly kind: 'clock'; readonly side: HostName; readonly isTrusted: boolean }
   /** The system's clock is set by so much more; 0 sets it right. */

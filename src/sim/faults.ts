@@ -2,6 +2,7 @@
  * Everything that can go wrong in the world, as data, and how it is done and undone. Who chooses is elsewhere: a script
  * (`scenarios.ts`) or chance (`gremlin.ts`).
  */
+import type { Binding, BindingTable, PoolShape } from '../core/bindings/binding.ts';
 import type { EndpointCommand } from '../core/failover/endpoint-types.ts';
 import type { ChangeBody, Settings } from './change-body.ts';
 import type { AppliedFault, Fault } from './fault.ts';
@@ -142,13 +143,12 @@ export class Faults {
       case 'lose-tail':
         if (!this.#host(fault.side).isUp) this.#host(fault.side).disk.loseTail(fault.frames);
         return;
-      case 'clock': {
-        const { life } = this.#host(fault.side);
-        if (life === undefined) return;
-        life.isClockDistrusted = !fault.isTrusted;
-        life.setClockTrusted(fault.isTrusted && !life.clock.isDoubtful);
+      case 'reset-aside':
+        this.#resetAside(fault.side);
         return;
-      }
+      case 'clock':
+        this.#trustClock(fault.side, fault.isTrusted);
+        return;
       case 'clock-step':
         if (fault.byMs === 0) this.#host(fault.side).clock.unstep();
         else this.#host(fault.side).clock.step(fault.byMs);
@@ -200,6 +200,18 @@ export class Faults {
 
   #host(name: HostName) {
     return this.#world.machine(name);
+  }
+
+  #resetAside(name: HostName): void {
+    const { life } = this.#host(name);
+    life?.resetAside(life.table.pools().flatMap((pool) => asideIn(life.table, pool)));
+  }
+
+  #trustClock(name: HostName, isTrusted: boolean): void {
+    const { life } = this.#host(name);
+    if (life === undefined) return;
+    life.isClockDistrusted = !isTrusted;
+    life.setClockTrusted(isTrusted && !life.clock.isDoubtful);
   }
 
   #crashAfter(name: HostName, what: string, count: number): void {
@@ -347,6 +359,11 @@ type PairFault = Extract<
       | 'add-relationship';
   }
 >;
+
+function asideIn(table: BindingTable, { scopeId, firstAddress, lastAddress }: PoolShape): Binding[] {
+  const all = table.scan(scopeId, firstAddress, lastAddress - firstAddress + 1);
+  return all.filter(({ state }) => state === 'abandoned');
+}
 
 function isCounted(fault: Fault): boolean {
   if (fault.kind === 'clock-step') return fault.byMs !== 0;

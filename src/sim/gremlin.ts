@@ -31,6 +31,8 @@ const CRASH_AFTER: readonly string[] = [
 const CRASH_AT: readonly LifeStep[] = ['append', 'append', 'durable', 'durable', 'change'];
 /** A copy younger than this cannot be told from the present store: the partner hears of it every 10 s. */
 const COPY_AGE_MS_MIN = 20_000;
+/** After this both have noticed that the link is cut. */
+const NOTICED_SEC = 5;
 /** Automatic partner-down must not come while the partner serves, so contact is lost for less. */
 const AUTO_MARGIN_SEC = 30;
 
@@ -47,6 +49,8 @@ export class Gremlin {
   #isLossy = false;
   /** Comes back while its partner holds it for down: contact must not be lost before it has heard that. */
   readonly #returning = new Set<HostName>();
+  /** Nothing else is to happen before: what goes wrong takes its time. */
+  #quietUntilMs = 0;
 
   constructor(world: World, faults: Faults) {
     this.#world = world;
@@ -74,7 +78,7 @@ export class Gremlin {
         });
         if (isBack) this.#returning.delete(name);
       }
-      this.#choose();
+      if (this.#world.nowMs >= this.#quietUntilMs) this.#choose();
       this.#next();
     });
   }
@@ -106,6 +110,7 @@ export class Gremlin {
       [5, () => this.#takeScopeAway(pair, side)],
       [3, () => this.#takeRelationshipAway(pair, side)],
       [this.#world.options.operatorErrs === true ? 10 : 0, () => this.#declareDownWrongly(name, pair)],
+      [this.#world.options.operatorErrs === true ? 40 : 0, () => this.#declareBothDown(pair)],
     ];
     let dice = this.#random.below(deeds.reduce((sum, [weight]) => sum + weight, 0));
     for (const [weight, deed] of deeds) {
@@ -345,6 +350,19 @@ export class Gremlin {
 
   #declareDownWrongly(name: HostName, pair: Pair): void {
     this.#apply({ kind: 'partner-down', side: name, pair: pair.number });
+  }
+
+  /** Each is told that the other is down, for long enough that both give the same addresses away: what I25 is about. */
+  #declareBothDown(pair: Pair): void {
+    if (this.#isLossy || this.#world.options.autoPartnerDownSec !== null || this.#returning.size > 0) return;
+    const { number, names, seats } = pair;
+    if (pair.cable.cut !== undefined || SIDES.some((side) => seats[side].state() !== 'normal')) return;
+    const waitSec = pair.mcltSecMax + this.#random.between(20, 120);
+    this.#quietUntilMs = this.#world.nowMs + (NOTICED_SEC + waitSec + NOTICED_SEC) * 1000;
+    this.#for(NOTICED_SEC + waitSec, { kind: 'cut', how: 'closed', pair: number }, { kind: 'heal', pair: number });
+    this.#later(NOTICED_SEC, () => {
+      for (const side of SIDES) this.#apply({ kind: 'partner-down', side: names.hosts[side], pair: number });
+    });
   }
 
   // --- what the assumptions ask for

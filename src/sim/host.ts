@@ -21,6 +21,9 @@ import type { HostName, Side } from './sides.ts';
 
 export { START_AT } from './clock.ts';
 
+/** From the start of a process to the first thing that its core does; the log is read besides. */
+const LOAD_MS_MAX = 200;
+
 export interface HostParts {
   readonly name: HostName;
   readonly schedule: Schedule;
@@ -61,7 +64,7 @@ export class Host {
     const { schedule, random } = parts;
     this.name = parts.name;
     this.disk = new Disk(schedule, random, parts.commitMs);
-    this.clock = new MachineClock(() => schedule.nowMs, random.below(1_000_000), parts.skewMs, parts.driftPpm);
+    this.clock = new MachineClock(() => schedule.nowMs, random.below(LOAD_MS_MAX), parts.skewMs, parts.driftPpm);
     this.#revisions.push(parts.config);
   }
 

@@ -45,7 +45,8 @@ export class Lan<P extends PairView> {
   readonly #random: Random;
   readonly #ends: LanEnds<P>;
   readonly #counts: FaultCounts;
-  readonly #broadcasts = new Map<string, Ingress>();
+  /** By scope, then by server. */
+  readonly #broadcasts: Partial<Record<HostName, Ingress>>[] = [];
 
   constructor(
     parts: {
@@ -127,8 +128,12 @@ export class Lan<P extends PairView> {
 
   #broadcastTo(pair: P, side: Side, scope: number): Ingress {
     const host = pair.names.hosts[side];
-    const key = host + scope;
-    let ingress = this.#broadcasts.get(key);
+    let ofScope = this.#broadcasts[scope];
+    if (ofScope === undefined) {
+      ofScope = {};
+      this.#broadcasts[scope] = ofScope;
+    }
+    let ingress = ofScope[host];
     if (ingress === undefined) {
       const isRelayed = scope > 0;
       ingress = {
@@ -138,7 +143,7 @@ export class Lan<P extends PairView> {
         fromAddress: isRelayed ? relayAddressOf(scope) : ip4(0),
         fromPort: isRelayed ? SERVER_PORT : CLIENT_PORT,
       };
-      this.#broadcasts.set(key, ingress);
+      ofScope[host] = ingress;
     }
     return ingress;
   }

@@ -2,7 +2,7 @@
  * One life of a server: the production core over simulated ports, driven as `server/server.ts` drives it (decide, commit, send). It
  * ends with `kill`; the next life begins with what the disk kept. What belongs to one relationship is in `process.ts`.
  */
-import type { BindingTable, SnapshotSource } from '../core/bindings/binding.ts';
+import type { Binding, BindingTable, SnapshotSource } from '../core/bindings/binding.ts';
 import { makeBindingTable } from '../core/bindings/table.ts';
 import type { Config } from '../core/config/model.ts';
 import { poolShapeOf } from '../core/config/pool-shape.ts';
@@ -22,6 +22,7 @@ import type { HostName } from './sides.ts';
 
 /** The event loop is never left without looking at the core's deadline for longer. */
 const TIMER_MS_MAX = 1000;
+const TIMER_MS_MIN = 0.001;
 const SECOND_MS = 1000;
 /** Design, part 2: the wall clock is made durable at least this often. */
 const HEARTBEAT_SEC = 10;
@@ -106,6 +107,10 @@ export class Life<Part extends LifePart = LifePart> {
   readonly table: BindingTable & SnapshotSource;
   /** An operator's word that the clock cannot be trusted. */
   isClockDistrusted = false;
+  /** Bindings are changed because their scope leaves the relationship. */
+  isHolding = false;
+  /** An operator takes back what is set aside. */
+  isResetting = false;
   /** Called about once a second, for what else runs on the server. */
   onSecond: () => void = () => {};
   readonly #parts: LifeParts<Part>;
@@ -207,6 +212,26 @@ export class Life<Part extends LifePart = LifePart> {
     return sequence;
   }
 
+  /** Bindings that stay with their clients when their scope leaves the relationship. */
+  hold(bindings: readonly Binding[]): void {
+    this.isHolding = true;
+    this.input(() => this.core.changeBindings(this.now, bindings));
+    this.isHolding = false;
+  }
+
+  /** What the removal of a lease does with an address that was declined (`manage/lease.ts`). */
+  resetAside(bindings: readonly Binding[]): void {
+    const stateSinceAt = this.now.wallAt;
+    this.isResetting = true;
+    this.input(() =>
+      this.core.changeBindings(
+        this.now,
+        bindings.map((binding) => ({ ...binding, state: 'reset', stateSinceAt, dirty: true })),
+      ),
+    );
+    this.isResetting = false;
+  }
+
   setClockTrusted(isTrusted: boolean): void {
     if (this.clockTrusted === isTrusted) return;
     this.clockTrusted = isTrusted;
@@ -265,6 +290,8 @@ export class Life<Part extends LifePart = LifePart> {
   }
 
   #append(bytes: Uint8Array): number {
+    // It ended between two records of one frame: what follows must not reach the log of the next life.
+    if (this.isDead) return this.lastSequence;
     const sequence = this.disk.append(bytes);
     this.lastSequence = sequence;
     const address = bindingAddressIn(bytes);
@@ -409,7 +436,9 @@ export class Life<Part extends LifePart = LifePart> {
     const { nowMs } = this.schedule;
     const { monoMs } = this.now;
     const deadlineMs = Math.min(this.core.deadlineMs(), this.#secondAtMs, monoMs + TIMER_MS_MAX) as MonoMs;
-    const atMs = nowMs + Math.max(deadlineMs - monoMs, 0);
+    const leftMs = deadlineMs - monoMs;
+    // What is left may be less than the world's time can tell apart, which has run longer than the process.
+    const atMs = leftMs <= 0 ? nowMs : nowMs + Math.max(leftMs, TIMER_MS_MIN);
     if (this.#timerAtMs <= atMs && this.#timerAtMs >= nowMs) return;
     this.#timerAtMs = atMs;
     this.schedule.at(atMs, () => {

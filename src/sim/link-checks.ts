@@ -3,8 +3,14 @@
  * one answer (I12), duels (I13), idempotence (I14), quiet apply (I15), UPDDONE (I17), keep-alive (I22), xids (I26).
  */
 import type { Binding } from '../core/bindings/binding.ts';
-import { type BindingUpdate, type FailoverMessage, FLAG_STARTUP, type OutMessage } from '../wire/failover/messages.ts';
-import { type Ip4, sameBytes } from '../wire/units.ts';
+import {
+  type BindingAnswer,
+  type BindingUpdate,
+  type FailoverMessage,
+  FLAG_STARTUP,
+  type OutMessage,
+} from '../wire/failover/messages.ts';
+import { type EpochSec, type Ip4, sameBytes } from '../wire/units.ts';
 import { afterLoss, type DuelKind, duelCell, isOwnState } from './cells.ts';
 import { describeBinding, shortAddress } from './describe.ts';
 import { Horizons } from './horizons.ts';
@@ -33,6 +39,8 @@ interface Direction {
   /** Unanswered updates by xid. */
   readonly flights: Map<number, Flight>;
   readonly addresses: Map<Ip4, BindingUpdate>;
+  /** Updates that wait for the disk before they leave: for the engine they are under way already. */
+  readonly queued: Map<Ip4, BindingUpdate>;
   partnersWindow: number;
   lastLeftMs: number;
   hasState: boolean;
@@ -63,6 +71,8 @@ export class LinkChecks implements LinkView {
   readonly #answered: Record<Side, readonly BindingUpdate[]> = { a: [], b: [] };
   /** Accepted again, so that nothing may have changed by it. */
   readonly #again: Record<Side, Set<Ip4>> = { a: new Set(), b: new Set() };
+  /** The same update left other times behind, which is right only if this step also tells the partner of the address. */
+  readonly #excused: Record<Side, Map<Ip4, string>> = { a: new Map(), b: new Map() };
   /** Addresses that both servers had an update of under way at the same time. */
   readonly duelled = new Set<Ip4>();
   readonly #echoes = new Map<Ip4, { readonly count: number; readonly lastMs: number }>();
@@ -134,7 +144,8 @@ export class LinkChecks implements LinkView {
     for (const { address, rejectReason } of message.answers) {
       const update = this.#arrived[side]?.find((candidate) => candidate.address === address);
       if (rejectReason !== undefined) {
-        if (this.#again[side].has(address))
+        // An address of a scope that has left the relationship here, and not there yet, is none of its addresses any more.
+        if (this.#again[side].has(address) && process.isShared(address))
           this.#report('I14', `${side} refuses an update of ${shortAddress(address)} that it had accepted`, address);
         continue;
       }
@@ -152,22 +163,18 @@ export class LinkChecks implements LinkView {
     const { side } = process;
     const result = process.table.find(update.address);
     const before = this.#applied[side].get(update.address);
-    if (
-      this.#again[side].has(update.address) &&
-      before?.result !== undefined &&
-      result !== undefined &&
-      !isSameLease(before.result, result)
-    )
-      this.#report(
-        'I14',
-        `${side}: the same update of ${shortAddress(update.address)} makes something else of it: ${describeBinding(process.table.find(update.address))}`,
-        update.address,
-      );
     this.#applied[side].set(update.address, { update, result });
+    if (!this.#again[side].has(update.address) || before?.result === undefined || result === undefined) return;
+    if (isSameLease(before.result, result)) return;
+    const what = `${side}: the same update of ${shortAddress(update.address)} makes something else of it: ${describeBinding(result)}`;
+    if (isSameLease(asTold(before.result), result)) this.#excused[side].set(update.address, what);
+    else this.#report('I14', what, update.address);
   }
 
   #updateQueued(process: ServerProcess, xid: number, update: BindingUpdate, afterSequence: number): void {
     const { address } = update;
+    this.#directions[process.side].queued.set(address, update);
+    this.#excused[process.side].delete(address);
     if (isEnd(update.state)) this.#queuedEnds[process.side].set(address, xid);
     if (process.saved.has(address)) this.#mustBeSaved(process, address, afterSequence, 'BNDUPD');
     const told = process.table.find(address);
@@ -184,9 +191,14 @@ export class LinkChecks implements LinkView {
   #doneQueued(process: ServerProcess, xid: number): void {
     this.#checker.looked('I17');
     const { side } = process;
-    const { flights } = this.#directions[side];
-    if (process.state() !== 'normal' && this.#world.hosts[otherSide(side)].state() === 'recover' && flights.size > 0)
-      this.#report('I17', `${side} says UPDDONE #${xid} while ${flights.size} of its updates are not answered`);
+    const { flights, queued } = this.#directions[side];
+    const isAnsweringRecovery =
+      process.state() !== 'normal' && this.#world.hosts[otherSide(side)].state() === 'recover';
+    if (isAnsweringRecovery && flights.size + queued.size > 0)
+      this.#report(
+        'I17',
+        `${side} says UPDDONE #${xid} while ${flights.size + queued.size} of its updates are not answered`,
+      );
   }
 
   leaving(process: ServerProcess, message: OutMessage): void {
@@ -219,6 +231,7 @@ export class LinkChecks implements LinkView {
     const direction = this.#directions[side];
     this.#arrived[side] = undefined;
     this.#again[side].clear();
+    this.#excused[side].clear();
     if ((message.kind === 'connect' || message.kind === 'connectack') && message.maxUnacked !== undefined)
       direction.partnersWindow = message.maxUnacked;
     if (message.kind === 'bndupd') this.#updatesArrive(process, message.updates);
@@ -228,10 +241,10 @@ export class LinkChecks implements LinkView {
   #updatesArrive(process: ServerProcess, updates: readonly BindingUpdate[]): void {
     const { side } = process;
     this.#arrived[side] = updates;
-    const mine = this.#directions[side].addresses;
+    const mine = this.#directions[side];
     for (const update of updates) {
       const { address } = update;
-      const own = mine.get(address);
+      const own = mine.addresses.get(address) ?? mine.queued.get(address);
       if (own !== undefined) {
         this.#checker.looked('I13');
         this.duelled.add(address);
@@ -261,9 +274,10 @@ export class LinkChecks implements LinkView {
     direction.flights.delete(message.xid);
     const { updates } = flight;
     this.#answered[side] = updates;
-    if (message.answers.map(({ address }) => address).join() !== updates.map(({ address }) => address).join())
+    if (!isAboutEach(message.answers, updates))
       this.#report('I12', `${side}: the answer to #${message.xid} names other addresses`);
-    for (const [i, update] of updates.entries()) {
+    for (let i = 0; i < updates.length; i++) {
+      const update = updates[i]!;
       direction.addresses.delete(update.address);
       this.#ends[side].delete(update.address);
       if (message.answers[i]?.rejectReason === undefined) this.#horizons.acknowledged(process, update);
@@ -273,6 +287,8 @@ export class LinkChecks implements LinkView {
   handled(process: ServerProcess): void {
     for (const update of this.#answered[process.side]) this.#horizons.checkAcknowledged(process, update.address);
     this.#answered[process.side] = [];
+    for (const [address, what] of this.#excused[process.side]) this.#report('I14', what, address);
+    this.#excused[process.side].clear();
     this.#arrived[process.side] = undefined;
     this.#again[process.side].clear();
   }
@@ -307,6 +323,7 @@ export class LinkChecks implements LinkView {
       if (direction.addresses.has(address))
         this.#report('I12', `${side} has two unanswered updates of ${shortAddress(address)}`, address);
       direction.addresses.set(address, update);
+      direction.queued.delete(address);
       this.#noteEcho(side, address);
       if (!isEnd(state) || this.#queuedEnds[side].get(address) !== xid) continue;
       this.#queuedEnds[side].delete(address);
@@ -362,6 +379,11 @@ function isAnswer(kind: OutMessage['kind']): boolean {
   return kind === 'bndack' || kind === 'connectack' || kind === 'upddone' || kind === 'poolresp';
 }
 
+/** One answer for each update, in their order. */
+function isAboutEach(answers: readonly BindingAnswer[], updates: readonly BindingUpdate[]): boolean {
+  return answers.length === updates.length && answers.every(({ address }, i) => address === updates[i]!.address);
+}
+
 function isEnd(state: string): boolean {
   return state === 'expired' || state === 'released' || state === 'reset';
 }
@@ -370,6 +392,13 @@ function duelKind(state: BindingUpdate['state']): DuelKind {
   if (state === 'active') return 'ACTIVE';
   if (state === 'abandoned') return 'ABANDONED';
   return isEnd(state) ? 'RELEASED, EXPIRED or RESET' : 'ownership move';
+}
+
+/** As the sender of an update of it keeps a binding (specification 6.3). */
+function asTold(binding: Binding): Binding {
+  const { leaseEndAt, sentPotentialAt, ackedPotentialAt, recvPotentialAt } = binding;
+  const reachAt = Math.max(leaseEndAt, sentPotentialAt, ackedPotentialAt, recvPotentialAt) as EpochSec;
+  return { ...binding, told: true, sentPotentialAt: reachAt };
 }
 
 function isSameUpdate(a: BindingUpdate, b: BindingUpdate): boolean {
@@ -381,10 +410,19 @@ function isSameUpdate(a: BindingUpdate, b: BindingUpdate): boolean {
     a.lastTransactionAt === b.lastTransactionAt &&
     a.ipFlags === b.ipFlags &&
     sameBytes(a.hardware, b.hardware) &&
-    sameBytes(a.clientId, b.clientId)
+    sameBytes(a.clientId, b.clientId) &&
+    sameBytes(a.requestOptions, b.requestOptions)
   );
 }
 
 function newDirection(): Direction {
-  return { flights: new Map(), addresses: new Map(), partnersWindow: 0, lastLeftMs: 0, hasState: false, lastXid: 0 };
+  return {
+    flights: new Map(),
+    addresses: new Map(),
+    queued: new Map(),
+    partnersWindow: 0,
+    lastLeftMs: 0,
+    hasState: false,
+    lastXid: 0,
+  };
 }

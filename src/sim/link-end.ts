@@ -2,7 +2,7 @@
  * One server's end of the failover link, by the rules of the shell (`server/links.ts`): at most one connection, a message leaves
  * only when the commit it rests on is durable, frames are cut and read by the real codecs.
  */
-import { decodeMessage, encodeMessage } from '../wire/failover/codec.ts';
+import { decodeMessage, encodeStamped } from '../wire/failover/codec.ts';
 import { Framer } from '../wire/failover/framer.ts';
 import type { FailoverMessage, OutMessage } from '../wire/failover/messages.ts';
 import type { Now } from '../wire/units.ts';
@@ -183,6 +183,6 @@ export class LinkEnd {
   }
 
   #bytesOf(message: OutMessage): Uint8Array {
-    return encodeMessage({ ...message, sentAt: this.#events.now().wallAt } as FailoverMessage, PROFILE);
+    return encodeStamped(message, this.#events.now().wallAt, PROFILE);
   }
 }

@@ -2,21 +2,23 @@
  * A server process as one relationship sees it: its side, its end of the link, and what the process keeps of the relationship. The
  * core, the table and the log it shares with the other relationships of the same server (`life.ts`).
  */
-import type { BindingTable } from '../core/bindings/binding.ts';
+import type { Binding, BindingTable } from '../core/bindings/binding.ts';
 import type { Relationship } from '../core/config/model.ts';
 import type { EndpointStatus, RelationshipRecord } from '../core/failover/endpoint-types.ts';
-import { encodeRecord } from '../core/pipeline/record-codec.ts';
+import { BINDING_RECORD_BYTES_MAX, encodeBindingInto } from '../core/pipeline/record-codec.ts';
 import type { LogRecord } from '../core/pipeline/records.ts';
 import type { PacketReport, ServerCore } from '../core/pipeline/server-core.ts';
 import type { ReplyPlan } from '../core/serving/serving-types.ts';
 import type { FailoverMessage, OutMessage, ServerState } from '../wire/failover/messages.ts';
-import { type Ip4, type Now, sameBytes } from '../wire/units.ts';
+import type { Ip4, Now } from '../wire/units.ts';
 import type { Cable, Socket } from './cable.ts';
 import type { Disk } from './disk.ts';
 import type { Life, LifePart, SavedBinding } from './life.ts';
 import { LinkEnd } from './link-end.ts';
 import { PAIRS, type Side } from './sides.ts';
 
+/** Where a record is written to be compared. */
+const RECORD = new Uint8Array(BINDING_RECORD_BYTES_MAX);
 /** The first pair's, which every world has. */
 export const RELATIONSHIP = PAIRS[0]!.name;
 
@@ -162,12 +164,12 @@ export class ServerProcess implements LifePart {
   }
 
   /** The table says exactly what was last appended for the address. */
-  isSavedAsIs(address: Ip4): boolean {
+  isSavedAsIs(address: Ip4, binding: Binding | undefined = this.table.find(address)): boolean {
     const saved = this.saved.get(address);
-    const binding = this.table.find(address);
-    return (
-      saved !== undefined && binding !== undefined && sameBytes(encodeRecord({ kind: 'binding', binding }), saved.bytes)
-    );
+    if (saved === undefined || binding === undefined) return false;
+    if (encodeBindingInto(binding, RECORD, 0) !== saved.bytes.length) return false;
+    for (let i = 0; i < saved.bytes.length; i++) if (saved.bytes[i] !== RECORD[i]) return false;
+    return true;
   }
 
   /** The log is replayed, the core is made and has done nothing yet. */

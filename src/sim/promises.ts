@@ -23,7 +23,7 @@ const NOBODY: readonly Promised[] = [];
 
 export class Promises {
   /** More than one where an exception let two clients have the address. */
-  readonly #byAddress = new Map<Ip4, readonly Promised[]>();
+  readonly #byAddress = new Map<Ip4, Promised[]>();
   #lastEndMs = 0;
   #sample: IterableIterator<readonly Promised[]> = this.#byAddress.values();
 
@@ -34,6 +34,11 @@ export class Promises {
     const before = this.#byAddress.get(address);
     if (before === undefined || before.length === 0) {
       this.#byAddress.set(address, [promised]);
+      return undefined;
+    }
+    // A renewal, most often.
+    if (before.length === 1 && before[0]!.client === client) {
+      before[0] = promised;
       return undefined;
     }
     const others = before.filter((other) => other.client !== client && other.untilMs > nowMs);

@@ -3,78 +3,26 @@
  * without a breach of any rule but those that a false PARTNER-DOWN voids.
  */
 import type { RelationshipMode } from '../core/config/model.ts';
-import type { CutKind } from './cable.ts';
-import type { Fault } from './faults.ts';
-import { otherSide, type Side } from './sides.ts';
+import { AIMED_SCENARIOS } from './aimed-scenarios.ts';
+import { CELL_SCENARIOS } from './cell-scenarios.ts';
+import {
+  bothDeclareDown,
+  crashAfter,
+  cutFor,
+  declareDown,
+  doIt,
+  LONG_SEC,
+  loseStore,
+  recovering,
+  type Scenario,
+  whenDown,
+  whenSettled,
+  whenState,
+} from './scenario-steps.ts';
+import { otherSide, SIDES, type Side } from './sides.ts';
 import type { SimOptions, Step } from './simulate.ts';
-import type { World } from './world.ts';
 
-export interface Scenario {
-  readonly name: string;
-  /** `side` is the server that it happens to. */
-  readonly steps: (side: Side) => readonly Step[];
-  /** PARTNER-DOWN is declared while the partner serves. */
-  readonly isFalseDown?: boolean;
-  readonly options?: Partial<SimOptions>;
-}
-
-/** Longer than the MCLT of the scenarios' world. */
-const LONG_SEC = 200;
-
-function doIt(fault: Fault, afterSec = 0): Step {
-  return { afterSec, fault };
-}
-
-function whenState(side: Side, state: string): Step {
-  return { when: (world) => world.hosts[side].state() === state };
-}
-
-function whenDown(side: Side): Step {
-  return { when: (world) => !world.hosts[side].isUp };
-}
-
-const whenSettled: Step = { when: (world: World) => world.isSettled() };
-
-function crashAfter(what: string): (side: Side) => readonly Step[] {
-  return (side) => [
-    doIt({ kind: 'crash-after', side, what, count: 5 }, 30),
-    whenDown(side),
-    doIt({ kind: 'start', side }, 60),
-    whenSettled,
-  ];
-}
-
-function cutFor(how: CutKind, sec: number): (side: Side) => readonly Step[] {
-  return () => [doIt({ kind: 'cut', how }, 30), doIt({ kind: 'heal' }, sec), whenSettled];
-}
-
-/** The store is lost while the server is in the state that the steps before lead to. */
-function loseStore(side: Side): readonly Step[] {
-  return [
-    doIt({ kind: 'kill', side }),
-    doIt({ kind: 'wipe', side }),
-    doIt({ kind: 'heal' }, 5),
-    doIt({ kind: 'start', side }),
-    whenSettled,
-  ];
-}
-
-function declareDown(side: Side): readonly Step[] {
-  return [
-    whenState(otherSide(side), 'communications-interrupted'),
-    doIt({ kind: 'partner-down', side: otherSide(side) }),
-  ];
-}
-
-function bothDeclareDown(): readonly Step[] {
-  return [
-    doIt({ kind: 'cut', how: 'closed' }, 30),
-    whenState('a', 'communications-interrupted'),
-    whenState('b', 'communications-interrupted'),
-    doIt({ kind: 'partner-down', side: 'a' }),
-    doIt({ kind: 'partner-down', side: 'b' }),
-  ];
-}
+export type { Scenario } from './scenario-steps.ts';
 
 /** The partner of a server in this state, and in contact, goes PAUSED or SHUTDOWN: the last columns of specification 4.4. */
 const LEADS: readonly {
@@ -98,18 +46,6 @@ const LEADS: readonly {
     ],
   },
 ];
-
-/** Its store is lost, and it waits in contact with its partner. */
-function recovering(side: Side, between: readonly Step[] = []): readonly Step[] {
-  return [
-    doIt({ kind: 'kill', side }, 30),
-    ...between,
-    doIt({ kind: 'wipe', side }),
-    doIt({ kind: 'start', side }, 5),
-    whenState(side, 'recover-wait'),
-    { afterSec: 2 },
-  ];
-}
 
 const ANNOUNCED: readonly Scenario[] = LEADS.flatMap(({ state, isFalseDown, steps }) => [
   {
@@ -180,8 +116,26 @@ const CHANGES: readonly Scenario[] = [
   ),
 ];
 
+/** Each clock's part of the allowance of 5 s. One second of that goes by times being whole seconds. */
+const APART_MS = 2000;
+
 /** What the networks, disks, clocks and the partner itself do. */
 const NETWORKS: readonly Scenario[] = [
+  ...[1, -1].map(
+    (sign): Scenario => ({
+      name: `clocks as far apart as is allowed for, the primary ${sign > 0 ? 'ahead' : 'behind'}`,
+      options: { skewMs: { a: sign * APART_MS, b: -sign * APART_MS } },
+      steps: (side) => [
+        doIt({ kind: 'cut', how: 'closed' }, 30),
+        doIt({ kind: 'heal' }, LONG_SEC),
+        whenSettled,
+        doIt({ kind: 'kill', side }, 10),
+        ...declareDown(side),
+        doIt({ kind: 'start', side }, LONG_SEC),
+        whenSettled,
+      ],
+    }),
+  ),
   {
     name: 'duelling ownership moves',
     options: { linkLatencyMs: 1400, clients: 24, stayMeanSec: 40 },
@@ -352,6 +306,32 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
   },
   {
+    name: 'store lost in PARTNER-DOWN, while the partner recovers',
+    isBrief: true,
+    steps: (side) => [
+      doIt({ kind: 'kill', side: otherSide(side) }, 30),
+      // Longer than the clocks are apart: else the partner cannot tell that it was held for down after it had served.
+      { afterSec: 10 },
+      ...declareDown(otherSide(side)),
+      doIt({ kind: 'start', side: otherSide(side) }, 20),
+      whenState(otherSide(side), 'recover-wait'),
+      { afterSec: 10 },
+      ...loseStore(side),
+    ],
+  },
+  {
+    name: 'store lost in PARTNER-DOWN, and the partner is back when what was given has ended',
+    isBrief: true,
+    steps: (side) => [
+      doIt({ kind: 'kill', side: otherSide(side) }, 30),
+      ...declareDown(otherSide(side)),
+      { afterSec: 2 * LONG_SEC },
+      ...loseStore(side).slice(0, -1),
+      doIt({ kind: 'start', side: otherSide(side) }, LONG_SEC),
+      whenSettled,
+    ],
+  },
+  {
     name: 'store lost again in RECOVER',
     steps: (side) => [
       doIt({ kind: 'kill', side }, 30),
@@ -485,7 +465,17 @@ export const SCENARIOS: readonly Scenario[] = [
   ...CHANGES,
   ...ANNOUNCED,
   ...NETWORKS,
+  ...AIMED_SCENARIOS,
+  ...CELL_SCENARIOS,
 ];
+
+/** The worlds that a scenario is run in: both modes, either server. Their seeds follow each other. */
+export function scenarioWorlds(scenario: Scenario, firstSeed: number): SimOptions[] {
+  const modes = ['LoadBalance', 'HotStandby'] as const;
+  const places = modes.flatMap((mode) => SIDES.map((side) => ({ mode, side })));
+  const isRun = (i: number): boolean => scenario.isBrief !== true || i === firstSeed % 2 || i === 3 - (firstSeed % 2);
+  return places.flatMap(({ mode, side }, i) => (isRun(i) ? [scenarioWorld(scenario, mode, side, firstSeed + i)] : []));
+}
 
 /** The world of a scenario: leases of some minutes, addresses a little short. */
 export function scenarioWorld(scenario: Scenario, mode: RelationshipMode, side: Side, seed: number): SimOptions {

@@ -1,13 +1,23 @@
 /**
  * The production endpoint against a partner that says whatever the script wants: the only way to the cells of specification 4.4 that
- * two servers of our own kind do not come to (`WHY_SCRIPTED` of `cells.ts`). One endpoint, one handshake, one or two STATEs; no world around it.
+ * two servers of our own kind do not come to (`WHY_SCRIPTED` of `cells.ts`), and to what only Windows is asked for. One endpoint, one
+ * handshake, one or two STATEs; no world around it.
  */
+import type { AvailableState, BindingTable } from '../core/bindings/binding.ts';
 import { makeBindingTable } from '../core/bindings/table.ts';
-import { DEFAULT_LIMITS, initialRecord, makeEndpoint } from '../core/failover/endpoint.ts';
+import { initialRecord, limitsOf, makeEndpoint } from '../core/failover/endpoint.ts';
 import type { Effect, Endpoint, EndpointConfig } from '../core/failover/endpoint-types.ts';
-import type { FailoverMessage, ServerState } from '../wire/failover/messages.ts';
+import type { FailoverMessage, ServerState, WireProfile } from '../wire/failover/messages.ts';
 import type { EpochSec, Ip4, MonoMs, Now, Sec } from '../wire/units.ts';
-import { nextState, OWN_STATES, type OwnState, TOLD_STATES, type ToldState, tableCell } from './cells.ts';
+import {
+  BINDING_CELLS,
+  nextState,
+  OWN_STATES,
+  type OwnState,
+  TOLD_STATES,
+  type ToldState,
+  tableCell,
+} from './cells.ts';
 
 const SCOPE = (10 * 2 ** 24) as Ip4;
 const NOW_AT = 2_200_000_000;
@@ -20,13 +30,28 @@ export interface ScriptedCell {
   readonly next: ServerState;
 }
 
-/** Of these cells of 4.4 those that the script comes to, with the state that is printed there. */
+/** Of these cells those that the script comes to, with the state that is printed there. */
 export function scriptedCells(wanted: ReadonlySet<string>): string[] {
-  return OWN_STATES.flatMap((own) =>
+  const states = OWN_STATES.flatMap((own) =>
     TOLD_STATES.filter((told) => wanted.has(tableCell(own, told)))
       .filter((told) => meet(own, told).next === nextState(own, told))
       .map((told) => tableCell(own, told)),
   );
+  const { primaryDemands } = BINDING_CELLS;
+  return wanted.has(primaryDemands) && takesBack() ? [...states, primaryDemands] : states;
+}
+
+/** Specification 5.2: Windows moves nothing by itself, so our primary takes what it has too much of, and has it at the answer. */
+export function takesBack(): boolean {
+  const table = makeTable('backup');
+  const endpoint = begin('primary', 'communications-interrupted', { table, profile: 'msft' });
+  const asked = [...hear(endpoint, 'normal')].flatMap((effect) =>
+    effect.kind === 'send' && effect.message.kind === 'bndupd' ? [effect.message] : [],
+  );
+  const taken = asked.flatMap(({ updates }) => updates.filter(({ state }) => state === 'free'));
+  const isBefore = taken.length > 0 && taken.every(({ address }) => table.find(address)?.state === 'backup');
+  for (const { xid, updates } of asked) give(endpoint, { kind: 'bndack', xid, answers: updates, sentAt: NOW.wallAt });
+  return isBefore && taken.every(({ address }) => table.find(address)?.state === 'free');
 }
 
 /** Leads an endpoint into the state, lets the partner say its own, and answers what it is in then. */
@@ -50,7 +75,16 @@ function rememberedFor(own: OwnState): OwnState {
   return own === 'potential-conflict' ? 'partner-down' : own;
 }
 
-function begin(role: 'primary' | 'secondary', state: OwnState): Endpoint {
+interface Beginning {
+  readonly table: BindingTable;
+  readonly profile: WireProfile;
+}
+
+function begin(
+  role: 'primary' | 'secondary',
+  state: OwnState,
+  { table, profile }: Beginning = { table: makeTable('free'), profile: 'twinlease' },
+): Endpoint {
   const config: EndpointConfig = {
     name: 'pair',
     id: 'id',
@@ -60,10 +94,25 @@ function begin(role: 'primary' | 'secondary', state: OwnState): Endpoint {
     percentage: 50,
     mcltSec: 60 as Sec,
     autoPartnerDownSec: undefined,
-    profile: 'twinlease',
+    profile,
     scopeIds: [SCOPE],
     loadBalanceMaxSec: 3 as Sec,
   };
+  const record = {
+    ...initialRecord(config, NOW, { holdsAllData: false, wantsAll: false }),
+    state,
+    stateSinceAt: LONG_AGO,
+    lastOperationalAt: NOW.wallAt,
+    recoverWaitUntilAt: (state === 'recover-wait' ? NOW_AT + 1000 : 0) as EpochSec,
+  };
+  const store = { storeId: new Uint8Array(16), sequence: () => 1, isLostStore: false };
+  const endpoint = makeEndpoint(config, record, table, limitsOf(profile), store);
+  endpoint.step(NOW, { kind: 'start' });
+  shakeHands(role, endpoint);
+  return endpoint;
+}
+
+function makeTable(owner: AvailableState): BindingTable {
   const table = makeBindingTable(1);
   table.setPool(
     {
@@ -74,20 +123,9 @@ function begin(role: 'primary' | 'secondary', state: OwnState): Endpoint {
       exclusions: [],
       reserved: [],
     },
-    'free',
+    owner,
   );
-  const record = {
-    ...initialRecord(config, NOW, { holdsAllData: false, wantsAll: false }),
-    state,
-    stateSinceAt: LONG_AGO,
-    lastOperationalAt: NOW.wallAt,
-    recoverWaitUntilAt: (state === 'recover-wait' ? NOW_AT + 1000 : 0) as EpochSec,
-  };
-  const store = { storeId: new Uint8Array(16), sequence: () => 1, isLostStore: false };
-  const endpoint = makeEndpoint(config, record, table, DEFAULT_LIMITS, store);
-  endpoint.step(NOW, { kind: 'start' });
-  shakeHands(role, endpoint);
-  return endpoint;
+  return table;
 }
 
 function shakeHands(role: 'primary' | 'secondary', endpoint: Endpoint): void {
@@ -112,10 +150,17 @@ function xidOf(effects: readonly Effect[]): number {
   return 0;
 }
 
-function hear(endpoint: Endpoint, serverState: ServerState): void {
-  give(endpoint, { kind: 'state', serverState, serverFlags: 0, stateSinceAt: LONG_AGO, sentAt: NOW.wallAt, xid: 2 });
+function hear(endpoint: Endpoint, serverState: ServerState): readonly Effect[] {
+  return give(endpoint, {
+    kind: 'state',
+    serverState,
+    serverFlags: 0,
+    stateSinceAt: LONG_AGO,
+    sentAt: NOW.wallAt,
+    xid: 2,
+  });
 }
 
-function give(endpoint: Endpoint, message: FailoverMessage): void {
-  endpoint.step(NOW, { kind: 'message', message });
+function give(endpoint: Endpoint, message: FailoverMessage): readonly Effect[] {
+  return endpoint.step(NOW, { kind: 'message', message });
 }

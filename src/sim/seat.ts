@@ -23,7 +23,11 @@ export class Seat {
   }
 
   get process(): ServerProcess | undefined {
-    return this.host.life?.processes.find((process) => process.relationship === this.#relationship);
+    // Asked for with nearly every packet: a loop, and no closure for each.
+    const processes = this.host.life?.processes;
+    if (processes === undefined) return undefined;
+    for (const process of processes) if (process.relationship === this.#relationship) return process;
+    return undefined;
   }
 
   /** What the last process had appended, for who must know what may be on the disk of a server that is down. */

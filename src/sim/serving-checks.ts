@@ -10,7 +10,7 @@ import type { PacketReport } from '../core/pipeline/server-core.ts';
 import type { ReplyPlan } from '../core/serving/serving-types.ts';
 import { type DhcpPacket, MESSAGE_TYPES } from '../wire/dhcp/packet.ts';
 import type { ServerState } from '../wire/failover/messages.ts';
-import { type Ip4, ip4, sameBytes } from '../wire/units.ts';
+import { type Ip4, ip4, sameBytes, toHex } from '../wire/units.ts';
 import { describeBinding, identityOf, shortAddress } from './describe.ts';
 import { type Ask, clientIndexOf } from './lan.ts';
 import type { Life, SavedBinding } from './life.ts';
@@ -33,16 +33,17 @@ const MUTE: ReadonlySet<ServerState | 'standalone'> = new Set([
 ]);
 /** A client that repeats a question for this long is answered by whoever hears it (design, part 3). */
 const UNANSWERED_MS = 3000;
-/** Above this the core forgets that a client asked before; below with room for packets in flight. */
-const REMEMBERED_MS = 85_000;
-/** And with room the other way: after this a question is a first one. */
-const QUIET_MS = 95_000;
+/** A client silent for longer than this asks anew (RFC 2131 4.1 has clients repeat after at most 64 s). */
+const REMEMBERED_MS = 90_000;
 /** A change of the settings has reached both servers after this. */
 const CHANGE_MS_MAX = 30_000;
 /** Above this `secs` the other server answers too. */
 const WAITED_SEC_MAX = 3;
 /** A shorter lease than this is not given to whoever asks for one. */
 const LEASE_ASKED_SEC_MIN = 60;
+
+/** Types of what may begin a question; BOOTP has none. */
+const ASKS: ReadonlySet<number> = new Set([0, MESSAGE_TYPES.discover, MESSAGE_TYPES.request]);
 
 /** How things stood before a packet was decided. */
 interface Before {
@@ -58,12 +59,25 @@ interface Asked {
   readonly offeredBy: Side[];
   /** Both could have answered. */
   isValid: boolean;
-  /** Neither has heard of this client for long, and it has not waited: exactly one answers. */
+  /** Neither has heard it repeat itself for long, and it has not waited: exactly one answers. */
   isFirst: boolean;
 }
 
-/** When a server last heard a client, with whatever question and in whichever of its relationships. */
-const HEARD_MS = new WeakMap<Life, Map<number, number>>();
+/** What a server has heard of a client, in whichever of its relationships; by the server's own clock. */
+interface Heard {
+  /** Anything at all. */
+  lastMs: number;
+  /** The first and the last DISCOVER since it was answered by anybody; undefined when it was. */
+  asking: { readonly firstMs: number; lastMs: number } | undefined;
+  /** The same of all that it may ask, whether a server has to remember it or not. */
+  mayAskSinceMs: number | undefined;
+}
+
+/**
+ * By what the servers know a client by (RFC 2131 4.2), not by its machine: what a machine asks is answered to all that have its
+ * identity, as far as a server that only listens can tell.
+ */
+const HEARD = new WeakMap<Life, Map<string, Heard>>();
 /** Clients kept for one address: more than two at a time would be a breach of I1. */
 const GRANTED_KEPT = 4;
 
@@ -75,9 +89,9 @@ export class ServingChecks {
   #isOffered = false;
   #canOffer = false;
   readonly #asked = new Map<Ask, Asked>();
-  /** By process: when a client was first heard asking, and not answered since by anybody. */
-  readonly #unanswered = new WeakMap<ServerProcess, Map<number, { readonly firstMs: number; lastMs: number }>>();
-  #isQuiet = false;
+  #isServed = false;
+  /** This server cannot have heard the client repeat itself for long. */
+  #isNewQuestion = false;
   /** Neither share is about to run dry, so that one server has no reason to answer for the other. */
   #isPlentiful = false;
   /** By which both share out the clients, and since when it was seen so. */
@@ -89,7 +103,9 @@ export class ServingChecks {
   readonly #lastMcltSec: Record<Side, number> = { a: 0, b: 0 };
   /** What the primary told in its last CONNECT; undefined before. */
   #toldMcltSec: number | undefined;
+  /** A server without its store is silent until then, and one that the partner may not know all leases of. */
   readonly #silentUntilMs: Record<Side, number> = { a: -1, b: -1 };
+  readonly #untoldUntilMs: Record<Side, number> = { a: -1, b: -1 };
 
   constructor(world: WorldView, checker: CheckerView, report: Report) {
     this.#world = world;
@@ -102,6 +118,17 @@ export class ServingChecks {
     this.#forget(side);
     if (this.#lastAckMs[side] < 0) return;
     this.#silentUntilMs[side] = this.#lastAckMs[side] + this.#lastMcltSec[side] * 1000;
+  }
+
+  /** I19, also where nothing was lost: while it was away the partner may have gone on alone, and does not know of its last leases. */
+  recovering(side: Side): void {
+    if (this.#lastAckMs[side] < 0) return;
+    this.#untoldUntilMs[side] = this.#lastAckMs[side] + this.#lastMcltSec[side] * 1000;
+  }
+
+  /** The relationship goes, and before that all that is known on this side was told. */
+  left(side: Side): void {
+    this.#untoldUntilMs[side] = -1;
   }
 
   connectHeard(mcltSec: number | undefined): void {
@@ -147,37 +174,37 @@ export class ServingChecks {
         : undefined;
     const binding = address === undefined ? undefined : process.table.find(address);
     const isOwn = binding?.state === 'active' && isClient(binding, packet) && binding.leaseEndAt > process.now.wallAt;
-    this.#canOffer = type === MESSAGE_TYPES.discover && this.#mayOffer(process, packet);
+    const askedScopeId = askedScopeOf(packet);
+    this.#isServed = process.table.scopeOf(askedScopeId) !== undefined && process.serves(askedScopeId) === 'all';
+    this.#canOffer = type === MESSAGE_TYPES.discover && this.#isServed && this.#hasAddress(process, askedScopeId);
     this.#before = { packet, type, address, binding, isOwn };
-    this.#noteHeard(process, packet);
-  }
-
-  #noteHeard(process: ServerProcess, packet: DhcpPacket): void {
-    let heard = HEARD_MS.get(process.life);
-    if (heard === undefined) {
-      heard = new Map();
-      HEARD_MS.set(process.life, heard);
-    }
-    const client = clientIndexOf(packet.chaddr);
-    const lastMs = heard.get(client);
-    this.#isQuiet =
-      this.#world.nowMs - process.bornMs > QUIET_MS && (lastMs === undefined || this.#world.nowMs - lastMs > QUIET_MS);
-    heard.set(client, this.#world.nowMs);
+    const { monoMs } = process.now;
+    const heard = heardOf(process.life, packet);
+    if (monoMs - heard.lastMs > REMEMBERED_MS) heard.mayAskSinceMs = undefined;
+    this.#isNewQuestion = heard.mayAskSinceMs === undefined || monoMs - heard.mayAskSinceMs < UNANSWERED_MS;
+    heard.lastMs = monoMs;
   }
 
   decided(process: ServerProcess, report: PacketReport): void {
     const before = this.#before;
     if (before === undefined) return;
     const { decision } = report;
-    const isShed = decision.kind === 'drop' && decision.code === 'overloaded';
-    const client = clientIndexOf(before.packet.chaddr);
+    if (decision.kind === 'drop' && decision.code === 'overloaded') {
+      // It was never decided, so it counts as lost on the way.
+      this.#canOffer = false;
+      return;
+    }
+    const isReboot = before.type === MESSAGE_TYPES.request && isInitReboot(before.packet);
     if (before.type === MESSAGE_TYPES.discover) {
       this.#isOffered = decision.kind === 'reply';
-      if (!isShed) this.#noteDiscover(process, client, decision.reason);
-    } else if (before.type === MESSAGE_TYPES.request) {
-      this.#heardBy(process).delete(client);
-      if (!isShed) this.#checkRenewal(process, before, report);
-    } else if (decision.kind === 'reply') this.#heardBy(process).delete(client);
+      if (decision.kind !== 'reply') this.#noteUnanswered(process, before.packet, decision.reason);
+    } else if (before.type === MESSAGE_TYPES.request) this.#checkRenewal(process, before, report);
+    const heard = heardOf(process.life, before.packet);
+    // Whomever a client chose, and whoever gave it its lease: it has been answered.
+    const isAnswered = decision.kind === 'reply' || (before.type === MESSAGE_TYPES.request && !isReboot);
+    if (isAnswered) heard.asking = undefined;
+    if (isAnswered && !(decision.kind === 'drop' && decision.code === 'no-scope')) heard.mayAskSinceMs = undefined;
+    else if (ASKS.has(before.type)) heard.mayAskSinceMs ??= process.now.monoMs;
   }
 
   /** Specification 7, I21: a known lease that runs is renewed by every server that serves. */
@@ -202,33 +229,23 @@ export class ServingChecks {
     return options.poolSizes.some((_size, scope) => reservedClientsOf(options, scope).includes(client));
   }
 
-  #noteDiscover(process: ServerProcess, client: number, reason: string): void {
-    const heard = this.#heardBy(process);
-    const { nowMs } = this.#world;
-    const known = heard.get(client);
-    if (this.#isOffered || !this.#canOffer) {
-      heard.delete(client);
+  /** Nothing is remembered of what is asked while the scope is not served (specification 4.1). */
+  #noteUnanswered(process: ServerProcess, packet: DhcpPacket, reason: string): void {
+    if (!this.#isServed) return;
+    const heard = heardOf(process.life, packet);
+    const { monoMs } = process.now;
+    const { asking } = heard;
+    if (asking === undefined || monoMs - asking.lastMs > REMEMBERED_MS) {
+      heard.asking = { firstMs: monoMs, lastMs: monoMs };
       return;
     }
-    if (known === undefined || nowMs - known.lastMs > REMEMBERED_MS) {
-      heard.set(client, { firstMs: nowMs, lastMs: nowMs });
-      return;
-    }
-    known.lastMs = nowMs;
-    if (nowMs - known.firstMs >= UNANSWERED_MS)
+    asking.lastMs = monoMs;
+    const waitedMs = monoMs - asking.firstMs;
+    if (this.#canOffer && waitedMs >= UNANSWERED_MS)
       this.#report(
         'I20',
-        `${process.side} in ${process.state()} heard c${client} for ${(nowMs - known.firstMs) / 1000} s and does not answer: ${reason}`,
+        `${process.side} in ${process.state()} heard c${clientIndexOf(packet.chaddr)} for ${(waitedMs / 1000).toFixed(3)} s and does not answer: ${reason}`,
       );
-  }
-
-  #heardBy(process: ServerProcess): Map<number, { readonly firstMs: number; lastMs: number }> {
-    let heard = this.#unanswered.get(process);
-    if (heard === undefined) {
-      heard = new Map();
-      this.#unanswered.set(process, heard);
-    }
-    return heard;
   }
 
   /** A broadcast was decided by this server; after the last of both the question was answered or not. */
@@ -241,10 +258,10 @@ export class ServingChecks {
       this.#asked.set(ask, asked);
     }
     asked.waiting.delete(side);
-    const isNormal = process?.state() === 'normal' && process.status()?.isCommunicating === true;
+    const isNormal = process?.state() === 'normal' && process.isCommunicating();
     if (!isNormal || !this.#canOffer) asked.isValid = false;
     if (this.#isOffered) asked.offeredBy.push(side);
-    if (!this.#isQuiet || this.#before.packet.secs > WAITED_SEC_MAX || !this.#isPlentiful) asked.isFirst = false;
+    if (!this.#isNewQuestion || this.#before.packet.secs > WAITED_SEC_MAX || !this.#isPlentiful) asked.isFirst = false;
     if (asked.waiting.size > 0) return;
     this.#asked.delete(ask);
     if (asked.isValid) this.#checkAnswered(this.#before.packet, asked);
@@ -258,7 +275,7 @@ export class ServingChecks {
     const name = `c${clientIndexOf(packet.chaddr)}`;
     if (offeredBy.length === 0) this.#report('I20', `both are NORMAL and have addresses, and nobody answers ${name}`);
     if (isFirst && !this.#checker.wasCutOff() && offeredBy.join() !== right)
-      this.#report('I20', `${name} asks for the first time and is ${right}'s, and ${offeredBy.join(' and ')} answers`);
+      this.#report('I20', `${name} asks, has not waited and is ${right}'s, and ${offeredBy.join(' and ')} answers`);
   }
 
   /** By specification 8 from the configuration that both have had for some time; a change reaches one before the other. */
@@ -278,9 +295,7 @@ export class ServingChecks {
     return bucket < Math.round((256 * percentage) / 100) ? 'a' : 'b';
   }
 
-  #mayOffer(process: ServerProcess, packet: DhcpPacket): boolean {
-    const scopeId = askedScopeOf(packet);
-    if (process.table.scopeOf(scopeId) === undefined || process.serves(scopeId) !== 'all') return false;
+  #hasAddress(process: ServerProcess, scopeId: Ip4): boolean {
     const counts = process.table.counts(scopeId);
     const own = process.core.rightsOf(scopeId).own === 'free' ? counts.free : counts.backup;
     this.#isPlentiful = counts.free > 1 && counts.backup > 1;
@@ -295,6 +310,7 @@ export class ServingChecks {
     const isShared = this.#before === undefined || process.isShared(askedScopeOf(this.#before.packet));
     if (isShared && (MUTE.has(state) || (state === 'recover-done' && !(isRenewal && reply.messageType === 'ack'))))
       this.#report('I18', `${side} answers ${reply.messageType} in ${state}`);
+    this.#checkForgotten(process, reply);
     if (reply.messageType === 'offer' || reply.messageType === 'nak') return;
     if (reply.address === 0 || this.#before === undefined) return;
     const { address } = reply;
@@ -303,8 +319,8 @@ export class ServingChecks {
     if (
       saved === undefined ||
       saved.sequence > afterSequence ||
-      !process.isSavedAsIs(address) ||
-      binding === undefined
+      binding === undefined ||
+      !process.isSavedAsIs(address, binding)
     ) {
       this.#report('I6', `${side}: the ACK for ${shortAddress(address)} does not wait for its record`);
       return;
@@ -327,15 +343,27 @@ export class ServingChecks {
     if (!this.#before.isOwn || this.#before.address !== address) this.#checkNewHolder(process, binding);
   }
 
+  /** The scope leaves the relationship: the lease is kept for as long as the client may believe that it has it. */
+  held(process: ServerProcess, address: Ip4): void {
+    const binding = process.table.find(address);
+    if (binding?.state === 'active') this.#noteGrant(process, binding, binding.leaseEndAt - process.now.wallAt);
+  }
+
   #noteGrant(process: ServerProcess, binding: Binding, grantedSec: number): void {
     const { address } = binding;
     const client = identityOf(binding);
     const grants = this.#granted.get(address) ?? [];
-    const others = grants.filter((granted) => granted.client !== client);
-    const before = grants.find((granted) => granted.client === client);
-    const endAt = Math.max(process.now.wallAt + grantedSec, before?.endAt ?? 0);
+    const at = grants.findIndex((granted) => granted.client === client);
+    const endAt = Math.max(process.now.wallAt + grantedSec, grants[at]?.endAt ?? 0);
     const granted = { client, endAt, side: process.side, isForgotten: false };
-    this.#granted.set(address, [granted, ...others].slice(0, GRANTED_KEPT));
+    if (at === 0) {
+      grants[0] = granted;
+      return;
+    }
+    if (at > 0) grants.splice(at, 1);
+    grants.unshift(granted);
+    if (grants.length > GRANTED_KEPT) grants.pop();
+    this.#granted.set(address, grants);
   }
 
   /** I2, by what the messages between the two allow; and I21, that it is not less than the client must get. */
@@ -346,7 +374,8 @@ export class ServingChecks {
     const own = mcltSecOf(process);
     const told = side === 'b' ? (this.#toldMcltSec ?? own) : own;
     const known = Math.max(this.#checker.link.expectedUntilAt(side, binding) - now, 0);
-    if (grantedSec > known + Math.max(own, told))
+    // What a primary told on a connection may have become shorter since; its waits go by that.
+    if (grantedSec > known + own)
       this.#report(
         'I2',
         `${side} grants ${grantedSec} s on ${shortAddress(binding.address)}, and its partner expects ${known}: ${describeBinding(binding)}`,
@@ -403,16 +432,24 @@ export class ServingChecks {
     return read.kind === 'ok' && read.value.kind === 'binding' ? read.value.binding : undefined;
   }
 
+  /** I19, at the decision: an answer that was decided before may still wait for the disk. */
+  #checkForgotten(process: ServerProcess, reply: ReplyPlan): void {
+    if (reply.messageType !== 'ack' || !process.isShared(reply.address)) return;
+    const { side } = process;
+    const { nowMs } = this.#world;
+    const silentUntilMs = Math.max(this.#silentUntilMs[side], this.#untoldUntilMs[side]);
+    if (silentUntilMs >= 0) this.#checker.looked('I19');
+    if (nowMs < silentUntilMs)
+      this.#report(
+        'I19',
+        `${side} answers ${((silentUntilMs - nowMs) / 1000).toFixed(1)} s before what it forgot has ended`,
+      );
+  }
+
   leaving(process: ServerProcess, reply: ReplyPlan): void {
     if (reply.messageType !== 'ack' || !process.isShared(reply.address)) return;
     const { side } = process;
     const { nowMs } = this.#world;
-    if (this.#silentUntilMs[side] >= 0) this.#checker.looked('I19');
-    if (nowMs < this.#silentUntilMs[side])
-      this.#report(
-        'I19',
-        `${side} answers ${((this.#silentUntilMs[side] - nowMs) / 1000).toFixed(1)} s before what it forgot has ended`,
-      );
     this.#lastAckMs[side] = nowMs;
     this.#lastMcltSec[side] = mcltSecOf(process);
   }
@@ -422,6 +459,26 @@ function isClient(binding: Binding, packet: DhcpPacket): boolean {
   const clientId = packet.options.get(61);
   if (clientId !== undefined && binding.clientId !== undefined) return sameBytes(clientId, binding.clientId);
   return binding.hardware !== undefined && sameBytes(binding.hardware.subarray(1), packet.chaddr);
+}
+
+function heardOf(life: Life, packet: DhcpPacket): Heard {
+  let clients = HEARD.get(life);
+  if (clients === undefined) {
+    clients = new Map();
+    HEARD.set(life, clients);
+  }
+  const client = toHex(packet.options.get(61) ?? packet.chaddr);
+  let heard = clients.get(client);
+  if (heard === undefined) {
+    heard = { lastMs: Number.NEGATIVE_INFINITY, asking: undefined, mayAskSinceMs: undefined };
+    clients.set(client, heard);
+  }
+  return heard;
+}
+
+/** RFC 2131 4.3.2: it names neither a server nor an address in use. */
+function isInitReboot(packet: DhcpPacket): boolean {
+  return packet.ciaddr === 0 && !packet.options.has(54);
 }
 
 /** The scope that the packet is about: the relay's, else that of the address in use, else the servers' own. */

@@ -10,6 +10,7 @@ const NETWORK = 10 * 2 ** 24;
 /** Where each scope's range begins, counted from its network address. */
 export const FIRST_HOST = 256;
 const PREFIX_LENGTH = 16;
+export const SCOPE_ADDRESSES_MAX = 2 ** (32 - PREFIX_LENGTH);
 /** Reserved addresses begin here, below the range; every second one lies in the range. */
 const FIRST_RESERVED = 128;
 const RESERVED_PER_SCOPE = 6;

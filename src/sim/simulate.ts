@@ -3,11 +3,12 @@
  * itself: both servers in NORMAL without any operator, and two tables that say the same.
  */
 
-import type { Ip4 } from '../wire/units.ts';
+import { INFINITE_AT, type Ip4 } from '../wire/units.ts';
 import type { Counts } from './checker.ts';
 import { type AppliedFault, type Fault, Faults } from './faults.ts';
 import { Gremlin } from './gremlin.ts';
 import type { WorldOptions } from './options.ts';
+import { SCOPE_ADDRESSES_MAX } from './setting.ts';
 import { SIDES } from './sides.ts';
 import { settingInWords } from './story.ts';
 import type { Violation } from './violation.ts';
@@ -240,7 +241,7 @@ class Run {
     if (drainSec > this.#options.drainSecMax) return;
     this.#await('every lease ends', drainSec + AGREE_SEC, () => this.#isDrained());
     // Leases of reserved addresses are in no pool's count.
-    this.#pass(Math.max(lastEndMs - this.#world.nowMs, 0) / 1000 + QUIET_SEC);
+    this.#pass(Math.max(lastEndMs - this.#world.nowMs, this.#lastEndsInMs(), 0) / 1000 + QUIET_SEC);
     this.#agree();
     if (this.#world.schedule.isStopped) return;
     const quietMs = this.#world.nowMs - checker.link.lastUpdateMs;
@@ -255,6 +256,19 @@ class Run {
     for (let sec = 0; sec < AGREE_SEC && differ(); sec += 5) this.#pass(5);
     if (this.#world.schedule.isStopped) return;
     for (const checker of checkers) checker.checkAtRest();
+  }
+
+  /** Until the last lease that a server knows of ends: its client may not have heard of it. */
+  #lastEndsInMs(): number {
+    let lastSec = 0;
+    for (const { life } of this.#world.machines.values()) {
+      for (const { scopeId } of life?.table.pools() ?? []) {
+        for (const { state, leaseEndAt } of life?.table.scan(scopeId, scopeId, SCOPE_ADDRESSES_MAX) ?? [])
+          if (state === 'active' && leaseEndAt !== INFINITE_AT)
+            lastSec = Math.max(lastSec, leaseEndAt - (life?.now.wallAt ?? 0));
+      }
+    }
+    return lastSec * 1000;
   }
 
   #isDrained(): boolean {

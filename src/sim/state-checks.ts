@@ -29,6 +29,8 @@ import type { CheckerView, WorldView } from './views.ts';
 import type { Report } from './violation.ts';
 
 const BOTH_DOWN_MS_MAX = 5000;
+/** A tenth less, for clocks that drift. */
+const STARTUP_MS_MIN = DEFAULT_LIMITS.startupWaitSec * 900;
 
 /** Steps that no STATE of the partner leads to, by what does. */
 const STEPS_OF_UPDDONE: ReadonlySet<string> = new Set([
@@ -325,6 +327,7 @@ export class StateChecks {
     const state = process.state();
     const { side } = process;
     if (this.#told[side] === 'startup' && isOwnState(state) && !process.link.isAttached) {
+      this.#checkStartup(process, state);
       const previous = this.#startedFrom[side];
       if (previous !== undefined) this.#checker.coverage.reach(startupCell(previous, 'no contact'));
     }
@@ -337,6 +340,16 @@ export class StateChecks {
     }
     if (this.#world.hosts[side].isCommunicating() && silentMs > limitMs)
       this.#report('I22', `${side} has heard nothing for ${silentMs} ms and holds the link for alive`);
+  }
+
+  /** Specification 4.3: without contact STARTUP lasts its time, except on the server of a new relationship that has all data. */
+  #checkStartup(process: ServerProcess, state: OwnState): void {
+    const { side } = process;
+    if (this.#startedFrom[side] === undefined || this.#records[side]?.holdsAllData === true) return;
+    this.#checker.looked('I24');
+    const lastedMs = this.#world.nowMs - process.bornMs;
+    if (lastedMs < STARTUP_MS_MIN)
+      this.#report('I24', `${side} is in ${state} ${lastedMs} ms after its start, and has not heard its partner`);
   }
 
   #checkBothDown(a: ServerProcess, b: ServerProcess): void {

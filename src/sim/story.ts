@@ -215,6 +215,8 @@ export function inWords(fault: Fault): string {
       return `On the LAN ${fault.percent} % of the packets are lost.`;
     case 'commit-ms':
       return `On the disk of ${name} a commit takes ${fault.ms} ms.`;
+    case 'reset-aside':
+      return `The operator removes what ${name} has set aside.`;
     case 'clock':
       return fault.isTrusted ? `${name} trusts its clock.` : `${name} does not trust its clock.`;
     case 'set-mclt':

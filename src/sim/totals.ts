@@ -1,5 +1,5 @@
 /** What many runs come to, as plain data: it is sent between workers, printed, and kept in a file. */
-import { ALL_CELLS, OUT_OF_REACH, WHY_SCRIPTED } from './cells.ts';
+import { ALL_CELLS, WHY_SCRIPTED } from './cells.ts';
 import { EXCEPTIONS, type ExceptionKind, emptyTally, RULE_IDS, type RuleId, type Tally } from './rules.ts';
 import { scriptedCells } from './scripted-partner.ts';
 import type { SimReport } from './simulate.ts';
@@ -91,7 +91,6 @@ export function addThrown(totals: Totals, kind: RunKind, seed: number, error: un
 export function summary(totals: Totals): Record<string, unknown> {
   const missing = ALL_CELLS.filter((cell) => (totals.cells[cell] ?? 0) === 0);
   const scripted = scriptedCells(new Set(missing));
-  const isLeft = (cell: string): boolean => !scripted.includes(cell) && OUT_OF_REACH[cell] === undefined;
   return {
     seeds: totals.seeds,
     scenarios: totals.scenarios,
@@ -105,11 +104,8 @@ export function summary(totals: Totals): Record<string, unknown> {
     exceptions: totals.exceptions,
     acks: totals.acks,
     renewals: totals.renewals,
-    unreached: missing.filter(isLeft),
+    unreached: missing.filter((cell) => !scripted.includes(cell)),
     scripted: { why: WHY_SCRIPTED, cells: scripted },
-    outOfReach: Object.fromEntries(
-      missing.flatMap((cell) => (OUT_OF_REACH[cell] === undefined ? [] : [[cell, OUT_OF_REACH[cell]]])),
-    ),
     neverLooked: RULE_IDS.filter((rule) => totals.looks[rule] === 0 && rule !== 'thrown' && rule !== 'help'),
   };
 }

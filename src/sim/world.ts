@@ -57,6 +57,7 @@ export class World {
   /** When the configuration of a pair last began to change: a copy of a store from before is of another time. */
   changedMs = 0;
   #changes = 0;
+  readonly #pairsByScope: readonly Pair[];
 
   constructor(options: WorldOptions, isTraced: boolean) {
     this.options = options;
@@ -64,6 +65,10 @@ export class World {
     this.random = makeRandom(options.seed);
     this.machines = this.#makeMachines();
     this.pairs = pairsOf(options).map((number) => this.#makePair(number));
+    this.#pairsByScope = options.poolSizes.map((_size, scope) => {
+      const number = pairOfScope(options, scope);
+      return this.pairs.find((pair) => pair.number === number)!;
+    });
     this.hosts = this.pairs[0]!.seats;
     for (const host of this.machines.values()) host.connect();
     this.lan = this.#makeLan();
@@ -88,8 +93,7 @@ export class World {
   }
 
   pairOfScope(scope: number): Pair {
-    const number = pairOfScope(this.options, scope);
-    return this.pairs.find((pair) => pair.number === number)!;
+    return this.#pairsByScope[scope]!;
   }
 
   /** Pairs that a server has a seat in. */
@@ -254,7 +258,11 @@ export class World {
             if (ask !== undefined) pair.checker.asked(side, ask);
           },
           toClient: (machine, packet, side) => {
-            for (const client of this.#clientsOn(machine)) client.receive(packet, side);
+            const client = this.clients[machine];
+            if (client === undefined) return;
+            client.receive(packet, side);
+            // A cloned hardware address is answered on every machine that has it.
+            for (const twin of client.twins) twin.receive(packet, side);
           },
         },
       },
@@ -274,8 +282,12 @@ export class World {
     for (const [machine, plan] of plans.entries()) {
       const watchOf = (scope: number): ClientWatch => this.pairOfScope(scope).checker;
       this.clients.push(
+        // No spread: it would make an object that is slow to read.
         new Client({
-          ...plan,
+          index: plan.index,
+          hardware: plan.hardware,
+          scope: plan.scope,
+          habits: plan.habits,
           isCloned: (machinesOf.get(plan.index) ?? 0) > 1,
           scopes: options.poolSizes.length,
           schedule,
@@ -291,13 +303,6 @@ export class World {
       );
       if (plan.hardware !== machine) this.clients[plan.hardware]?.twins.push(this.clients[machine]!);
     }
-  }
-
-  /** A cloned hardware address is answered on every machine that has it. */
-  #clientsOn(machine: number): readonly Client[] {
-    const client = this.clients[machine];
-    if (client === undefined) return [];
-    return client.twins.length === 0 ? [client] : [client, ...client.twins];
   }
 
   #look(): void {

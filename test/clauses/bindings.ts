@@ -144,7 +144,7 @@ export const BINDING_TABLES: readonly ClauseTable[] = [
     'order/6': 'the table',
     'order/7': [
       'the client holds another address of the subnet already: the later is kept, the other released',
-      'both are kept until they end: serving finds a client by its newest lease, so the older one runs out',
+      'both are kept until they end: the older is of a server that the other had not heard of, so it lasts for MCLT at most; which of two the client has, times alone cannot tell',
     ],
     order: 'the first hit decides',
   }),

@@ -173,7 +173,7 @@ export const WIRE_TABLES: readonly ClauseTable[] = [
     'digest-wrong': 'does not compare: 20; another type: 12',
     'digest-replay': [
       'a CONNECT not later than the one before is a replay; xids must increase',
-      'inside the TLS of our own links nothing can be replayed; toward other makes it is not looked for',
+      'so it is with a secret shared with another make, but of Windows rising xids are not demanded; inside the TLS of our own links nothing can be replayed',
     ],
     'digest-isc': 'toward dhcpd none is sent and one received is passed over',
     'tls-own':

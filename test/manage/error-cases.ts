@@ -4,7 +4,7 @@
  */
 import type { Tombstone } from '../../src/core/config/model.ts';
 import type { Caller } from '../../src/server/control.ts';
-import { type EpochSec, parseIp4 } from '../../src/wire/units.ts';
+import { type EpochSec, parseIp4, type Sec } from '../../src/wire/units.ts';
 import { type FakeWorld, lease, pairedServers, READER, scope, twoServers } from './fake-control.ts';
 
 export interface ErrorCase {
@@ -389,6 +389,45 @@ const OF_RELATIONSHIPS: readonly ErrorCase[] = [
     params: { Name: ['rel1'] },
     world: paired((world) => {
       world.b.drainRefusal = 'too slow';
+    }),
+  },
+  {
+    name: 'removing where the leases are still being fetched, even by force',
+    messageId: 'DHCP 20120',
+    code: 'failover/unfetched',
+    operation: 'failover.remove',
+    params: { Name: ['rel1'], Force: true },
+    world: paired((world) => {
+      world.a.waits = { lacks: 'everything' };
+    }),
+  },
+  {
+    name: 'removing where leases of before a failure may run',
+    messageId: 'DHCP 20120',
+    code: 'failover/unfetched',
+    operation: 'failover.remove',
+    params: { Name: ['rel1'] },
+    world: paired((world) => {
+      world.a.waits = { recoverWaitUntilAt: (world.wallAt + 60) as EpochSec };
+    }),
+  },
+  {
+    name: 'taking a scope out where its leases are still being fetched, even by force',
+    messageId: 'DHCP 20120',
+    code: 'failover/unfetched',
+    operation: 'failover-scope.remove',
+    params: { Name: 'rel1', ScopeId: ['10.0.1.0'], Force: true },
+    world: paired((world) => void world.a.silent.add(parseIp4('10.0.1.0')!)),
+  },
+  {
+    name: 'removing while the partner has forgotten leases that may run',
+    messageId: 'DHCP 20120',
+    code: 'failover/not-drained',
+    operation: 'failover.remove',
+    params: { Name: ['rel1'] },
+    world: paired((world) => {
+      const at = world.wallAt as EpochSec;
+      world.b.waits = { recoverWaitUntilAt: (at + 60) as EpochSec, loss: { at, waitMcltSec: 3600 as Sec } };
     }),
   },
   {

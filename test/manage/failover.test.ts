@@ -121,6 +121,23 @@ test('Set changes both servers, each seen from its own side', async () => {
   assert.deepEqual([a.config.relationships[0]?.mcltSec, b.config.relationships[0]?.mcltSec], [600, 600]);
 });
 
+test('a shorter MCLT leaves the longer one known on both servers until leases by it have ended', async () => {
+  const world = await pairedServers({ MaxClientLeadTime: 3600 });
+  const { a, b } = world;
+  const formers = () => [a, b].map((server) => server.config.relationships[0]?.formerMclt);
+  value(await a.run('failover.set', { Name: 'rel1', MaxClientLeadTime: 60 }));
+  const former = { sec: 3600, untilAt: world.wallAt + 3660 };
+  assert.deepEqual(formers(), [former, former]);
+  value(await a.run('failover.set', { Name: 'rel1', LoadBalancePercent: 30 }));
+  assert.deepEqual(formers(), [former, former]);
+  b.put((config) => ({ ...config, scopes: [], relationships: [] }));
+  value(await a.run('pair.rejoin', { Partner: 'dhcp2' }));
+  assert.deepEqual(formers(), [former, former], 'a partner that lost its configuration hears of it');
+  world.wallAt += 3660;
+  value(await a.run('failover.set', { Name: 'rel1', LoadBalancePercent: 40 }));
+  assert.deepEqual(formers(), [undefined, undefined]);
+});
+
 test('Set switches the mode: the primary becomes active with the default reserve, and back to half and half', async () => {
   const { a, b } = await pairedServers({ LoadBalancePercent: 80 });
   value(await b.run('failover.set', { Name: 'rel1', Mode: 'HotStandby' }));

@@ -103,8 +103,8 @@ export class FakeServer {
   skewSec = 0;
   /** Since when its endpoints are in PARTNER-DOWN. */
   downAt = 0;
-  /** MCLT and allowance of the waits as the engine tells them; undefined where it says nothing. */
-  waits: Pick<EndpointStatus, 'waitMcltSec' | 'allowanceSec'> = {};
+  /** Waits and lacks as the engine tells them; empty where it says nothing. */
+  waits: Partial<EndpointStatus> = {};
   drainRefusal: string | undefined;
   traces: DecisionTrace[] = [];
   isUp = true;

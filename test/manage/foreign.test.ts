@@ -420,10 +420,13 @@ test('while leases are still fetched a relationship is removed only by force', a
   for (const state of ['recover', 'recover-wait'] as const) {
     const { a } = await related();
     a.states.set('rel1', state);
+    a.waits = { recoverWaitUntilAt: (a.control.now().wallAt + 60) as EpochSec };
     assert.deepEqual(codes(await a.run('failover.remove', { Name: ['rel1'] })), ['failover/foreign-unfetched']);
     assert.equal(a.config.relationships.length, 1);
-    value(await a.run('failover.remove', { Name: ['rel1'], Force: true }));
+    const forced = await a.run('failover.remove', { Name: ['rel1'], Force: true });
+    assert.deepEqual(warningCodes(forced), ['failover/foreign-take-out', 'failover/removed-unfetched']);
     assert.deepEqual(a.config.relationships, []);
+    assert.equal(a.config.scopes.find(({ scopeId }) => scopeId === '10.0.1.0')?.state, 'Inactive');
   }
 });
 

@@ -238,6 +238,36 @@ test('a relationship of the plan is made with the partner of another make, and o
   assert.deepEqual(again.Relationships, []);
 });
 
+test('a scope that comes with its relationship is inactive until that is made', async (t) => {
+  const live = await LiveServer.open(t, 'alpha');
+  const Plan = { ...PLAN, relationships: [relationship()] };
+  const seen: string[] = [];
+  const { onConfigChanged } = live.server;
+  live.server.onConfigChanged = () => {
+    onConfigChanged?.();
+    seen.push(`${config(live).scopes[0]?.state}, ${config(live).relationships.length} relationships`);
+  };
+  const outcome = await live.run('import.configuration', { Plan, Relationships: true });
+  assert.ok(outcome.kind === 'ok');
+  assert.deepEqual(seen, ['Inactive, 0 relationships', 'Inactive, 1 relationships', 'Active, 1 relationships']);
+  assert.ok(!outcome.warnings.some(({ code }) => code === 'failover/foreign-change-there'));
+  const again = await live.ask<Result>('import.configuration', { Plan, Relationships: true });
+  assert.deepEqual([again.Scopes, again.Kept, config(live).scopes[0]?.state], [[], [], 'Active']);
+});
+
+test('a scope whose relationship could not be made stays inactive until another import makes it', async (t) => {
+  const live = await LiveServer.open(t, 'alpha');
+  const scopeIds = ['10.30.0.0', '10.99.0.0'];
+  const refused = { ...PLAN, relationships: [relationship({ scopeIds })] };
+  const outcome = await live.run('import.configuration', { Plan: refused, Relationships: true });
+  assert.ok(outcome.kind === 'ok');
+  assert.equal(outcome.errors[0]?.code, 'scope/unknown');
+  assert.equal(config(live).scopes[0]?.state, 'Inactive');
+  const Plan = { ...PLAN, relationships: [relationship()] };
+  const { Relationships } = await live.ask<Result>('import.configuration', { Plan, Relationships: true });
+  assert.deepEqual([Relationships, config(live).scopes[0]?.state], [['old pair'], 'Active']);
+});
+
 test('a relationship that cannot be made is an error beside what was done', async (t) => {
   const live = await LiveServer.open(t, 'alpha');
   const Plan = { ...PLAN, relationships: [relationship({ scopeIds: ['10.99.0.0'] })] };

@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Job } from '../sim/run/job.ts';
 import { planted } from './copy.ts';
 import { PLANTS } from './plants.ts';
-import { tryPlant } from './try-plants.ts';
+import { worldName } from './search-jobs.ts';
+import { SoundCode, tryPlant } from './try-plants.ts';
 
 const COMPILED = fileURLToPath(new URL('../../src/', import.meta.url));
 /** Found within the first worlds, each by a rule of another kind. */
@@ -20,9 +22,12 @@ const TRIED_HERE = [
   ['codec-swaps-times', 'codec'],
 ] as const;
 const WORLDS_MAX = 10;
+const SOUND = new SoundCode();
 
-test('there are at least 24 plants, each with a name of its own', () => {
-  assert.ok(PLANTS.length >= 24);
+after(() => SOUND.close());
+
+test('there are at least 60 plants, each with a name of its own', () => {
+  assert.ok(PLANTS.length >= 60);
   assert.equal(new Set(PLANTS.map(({ name }) => name)).size, PLANTS.length);
 });
 
@@ -38,12 +43,25 @@ for (const [name, rule] of TRIED_HERE)
   test(`the simulator finds ${name} by ${rule}`, async () => {
     const plant = PLANTS.find((candidate) => candidate.name === name);
     assert.ok(plant !== undefined);
-    const found = await tryPlant(plant, WORLDS_MAX);
+    const found = await tryPlant(plant, WORLDS_MAX, SOUND);
     assert.equal(found.rule, rule, found.what);
   });
 
+test('a world that fails without the plant too is no catch', async () => {
+  const plant = PLANTS.find(({ name }) => name === 'early-ack');
+  const asked: string[] = [];
+  const fails = async (job: Job): Promise<boolean> => {
+    asked.push(worldName(job));
+    return asked.length === 1;
+  };
+  const found = await tryPlant(plant, WORLDS_MAX, { fails });
+  assert.equal(found.rule, 'I6');
+  assert.equal(asked.length, 2);
+  assert.equal(found.world, asked[1]);
+});
+
 test('without a plant the same worlds break no rule', async () => {
-  const found = await tryPlant(undefined, WORLDS_MAX);
+  const found = await tryPlant(undefined, WORLDS_MAX, SOUND);
   assert.equal(found.rule, undefined, found.what);
   assert.equal(found.seedsTaken, WORLDS_MAX);
 });

@@ -101,7 +101,8 @@ export interface PoolCounts {
 
 /**
  * The binding table as everyone but its own file sees it. Deterministic; mutable inside. All answers are copies: the caller
- * owns them and may change them, and nothing happens before `change`.
+ * owns them and may change them, and nothing happens before `change`. Their byte strings are replaced and never written to: other
+ * answers share them.
  */
 export interface BindingTable {
   /**

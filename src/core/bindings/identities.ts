@@ -29,12 +29,28 @@ export type KeyField = typeof BY_CLIENT | typeof BY_HARDWARE;
 const CHAIN_WALK_MAX = 64;
 /** Rows of a chain that a search looks at. */
 const FIND_WALK_MAX = 1024;
+/** Rows whose fields are kept as they were read; one packet reads those of its row many times. A power of two. */
+const RECENT_ROWS = 1024;
+
+/** The byte strings of a row. They are shared by all who ask, and nobody changes them. */
+export type IdentityFields = Pick<Binding, 'clientId' | 'hardware' | 'hostName' | 'relayInfo' | 'policy'>;
+
+const NO_FIELDS: IdentityFields = {
+  clientId: undefined,
+  hardware: undefined,
+  hostName: undefined,
+  relayInfo: undefined,
+  policy: undefined,
+};
 
 export interface Identities {
   readonly rows: Rows;
   readonly arena: Arena;
   readonly key: HashKey;
   readonly indexes: readonly [SlotIndex, SlotIndex];
+  /** By the low bits of a row: which row was read there last, and what it had. */
+  readonly recentRow: Int32Array;
+  readonly recent: (IdentityFields | undefined)[];
   /** What is looked for, while `lookup` runs. */
   wanted: Uint8Array;
   wantedAt: number;
@@ -48,6 +64,8 @@ export function makeIdentities(rows: Rows, arena: Arena, key: HashKey, expectedR
     arena,
     key,
     indexes: [makeSlotIndex(expectedRows), makeSlotIndex(expectedRows)],
+    recentRow: new Int32Array(RECENT_ROWS).fill(NONE),
+    recent: new Array<IdentityFields | undefined>(RECENT_ROWS).fill(undefined),
     wanted: new Uint8Array(0),
     wantedAt: 0,
     wantedLength: 0,
@@ -56,12 +74,33 @@ export function makeIdentities(rows: Rows, arena: Arena, key: HashKey, expectedR
   return identities;
 }
 
-/** A copy of one field of the row, undefined when it has none. */
-export function fieldOf(identities: Identities, row: number, field: number): Uint8Array | undefined {
+/** Copies of the row's fields, undefined where it has none. */
+export function fieldsOf(identities: Identities, row: number): IdentityFields {
   const reference = referenceOf(identities, row);
-  if (reference === 0) return undefined;
+  if (reference === 0) return NO_FIELDS;
+  const slot = row & (RECENT_ROWS - 1);
+  if (identities.recentRow[slot] === row) return identities.recent[slot]!;
   const bytes = arenaChunk(identities.arena, reference).bytes;
   const piece = arenaOffset(reference);
+  const fields: IdentityFields = {
+    clientId: fieldIn(bytes, piece, 0),
+    hardware: fieldIn(bytes, piece, 1),
+    hostName: fieldIn(bytes, piece, 2),
+    relayInfo: fieldIn(bytes, piece, 3),
+    policy: fieldIn(bytes, piece, 4),
+  };
+  identities.recentRow[slot] = row;
+  identities.recent[slot] = fields;
+  return fields;
+}
+
+/** The fields of the row change. */
+function forget(identities: Identities, row: number): void {
+  const slot = row & (RECENT_ROWS - 1);
+  if (identities.recentRow[slot] === row) identities.recentRow[slot] = NONE;
+}
+
+function fieldIn(bytes: Uint8Array, piece: number, field: number): Uint8Array | undefined {
   const length = bytes[piece + 4 + field]!;
   if (length === 0) return undefined;
   const from = fieldStart(bytes, piece, field);
@@ -79,14 +118,16 @@ export function setIdentity(identities: Identities, row: number, binding: Bindin
   const chunk = chunkOf(identities.rows, row);
   const reference = chunk.identity[row & CHUNK_MASK]!;
   const isNewer = chunk.lastTransactionAt[row & CHUNK_MASK]! !== hadTransactionAt;
-  const size = pieceBytes(binding);
-  if (reference !== 0 && size > 0 && isSame(identities, reference, binding)) {
+  const isKept = hasRecent(identities, row, reference, binding);
+  const size = isKept ? 0 : pieceBytes(binding);
+  if (isKept || (reference !== 0 && size > 0 && isSame(identities, reference, binding))) {
     if (isNewer) {
       reorder(identities, row, BY_CLIENT);
       reorder(identities, row, BY_HARDWARE);
     }
     return;
   }
+  forget(identities, row);
   unchain(identities, row, BY_CLIENT);
   unchain(identities, row, BY_HARDWARE);
   let target = reference;
@@ -105,6 +146,7 @@ export function setIdentity(identities: Identities, row: number, binding: Bindin
 
 /** Copies a piece (lengths and fields, without its row) from a snapshot to a row that has none yet. */
 export function adoptIdentity(identities: Identities, row: number, from: Uint8Array, at: number, size: number): void {
+  forget(identities, row);
   const reference = allocatePiece(identities.arena, size, row);
   const target = arenaOffset(reference) + 4;
   arenaChunk(identities.arena, reference).bytes.set(from.subarray(at + 4, at + size), target);
@@ -117,6 +159,7 @@ export function adoptIdentity(identities: Identities, row: number, from: Uint8Ar
 export function dropIdentity(identities: Identities, row: number): void {
   const reference = referenceOf(identities, row);
   if (reference === 0) return;
+  forget(identities, row);
   unchain(identities, row, BY_CLIENT);
   unchain(identities, row, BY_HARDWARE);
   chunkOf(identities.rows, row).identity[row & CHUNK_MASK] = 0;
@@ -145,6 +188,20 @@ export function findRows(
     row = nextColumn(chunk, field)[row & CHUNK_MASK]!;
   }
   return found;
+}
+
+/** True when the binding still has the very byte strings that were read from the row. */
+function hasRecent(identities: Identities, row: number, reference: number, binding: Binding): boolean {
+  const slot = row & (RECENT_ROWS - 1);
+  if (reference === 0 || identities.recentRow[slot] !== row) return false;
+  const fields = identities.recent[slot]!;
+  return (
+    fields.clientId === binding.clientId &&
+    fields.hardware === binding.hardware &&
+    fields.hostName === binding.hostName &&
+    fields.relayInfo === binding.relayInfo &&
+    fields.policy === binding.policy
+  );
 }
 
 function referenceOf(identities: Identities, row: number): number {

@@ -9,7 +9,7 @@ import type { Binding } from './binding.ts';
 import { addExpiry, type Expiry, expiryBytes, makeExpiry, removeExpiry } from './expiry.ts';
 import { makeHashKey, scramble } from './hash.ts';
 import { heapBytes, pushAvailable, removeAvailable } from './heap.ts';
-import { dropIdentity, fieldOf, type Identities, makeIdentities, setIdentity } from './identities.ts';
+import { dropIdentity, fieldsOf, type Identities, makeIdentities, setIdentity } from './identities.ts';
 import { makeOwnerBits, type OwnerBits, ownerBitsBytes } from './owner-bits.ts';
 import {
   DIRTY,
@@ -117,19 +117,20 @@ export function mustRow(state: TableState, address: number): number {
   return row;
 }
 
-/** A copy of what the row says. */
+/** A copy of what the row says; the byte strings are shared with other copies. */
 export function bindingOf(state: TableState, row: number): Binding {
   const chunk = chunkOf(state.rows, row);
   const i = row & CHUNK_MASK;
   const flags = chunk.flags[i]!;
+  const fields = fieldsOf(state.identities, row);
   return {
     address: chunk.address[i]! as Ip4,
     state: STATE_NAMES[flags & FLAG_STATE]!,
-    clientId: fieldOf(state.identities, row, 0),
-    hardware: fieldOf(state.identities, row, 1),
-    hostName: fieldOf(state.identities, row, 2),
-    relayInfo: fieldOf(state.identities, row, 3),
-    policy: fieldOf(state.identities, row, 4),
+    clientId: fields.clientId,
+    hardware: fields.hardware,
+    hostName: fields.hostName,
+    relayInfo: fields.relayInfo,
+    policy: fields.policy,
     dnsFlags: chunk.dnsFlags[i]!,
     leaseEndAt: chunk.leaseEndAt[i]! as EpochSec,
     sentPotentialAt: chunk.sentPotentialAt[i]! as EpochSec,

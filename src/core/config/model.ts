@@ -73,6 +73,11 @@ export interface Scope {
 export type RelationshipMode = 'LoadBalance' | 'HotStandby';
 export type ProtocolRole = 'primary' | 'secondary';
 
+export interface FormerMclt {
+  readonly sec: number;
+  readonly untilAt: number;
+}
+
 /** A failover relationship as one of its two servers keeps it. */
 export interface Relationship {
   readonly name: string;
@@ -92,6 +97,8 @@ export interface Relationship {
    */
   readonly percentage: number;
   readonly mcltSec: number;
+  /** A longer MCLT of before, and until when leases given by it may run: also a server that lost its store must wait by it. */
+  readonly formerMclt?: FormerMclt;
   /** Automatic partner-down after this many seconds; null is off. */
   readonly stateSwitchIntervalSec: number | null;
   /** A reference into the secrets file, never the secret. */

@@ -140,6 +140,9 @@ const relationship = z
     isActive: z.boolean(),
     percentage: z.number().min(0).max(100),
     mcltSec: z.int().min(1).max(UINT32_MAX),
+    formerMclt: z
+      .strictObject({ sec: z.int().min(1).max(UINT32_MAX), untilAt: z.int().min(0).max(UINT32_MAX) })
+      .exactOptional(),
     stateSwitchIntervalSec: z.int().min(1).max(UINT32_MAX).nullable(),
     sharedSecretRef: text(1, 255).nullable(),
     scopeIds: z.array(address).max(CONFIG_LIMITS.scopes),

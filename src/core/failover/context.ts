@@ -36,6 +36,8 @@ export interface Link {
   phaseSinceMs: number;
   connectXid: number;
   nextXid: number;
+  /** Of the last message on this connection that carries an xid of the partner's. */
+  heardXid: number | undefined;
   lastReceivedMs: number;
   lastSentMs: number;
   redialAtMs: number;
@@ -192,6 +194,7 @@ export function emptyLink(): Link {
     phaseSinceMs: 0,
     connectXid: -1,
     nextXid: 1,
+    heardXid: undefined,
     lastReceivedMs: 0,
     lastSentMs: 0,
     redialAtMs: FOREVER_MS,
@@ -252,11 +255,19 @@ export function allowanceSec(ctx: Context): Sec {
   return Math.max(ctx.limits.skewAllowanceSec, ctx.record.skewSec) as Sec;
 }
 
-/** The MCLT for grants. A partner of another make that has not heard of a longer one yet would not wait it out. */
+/**
+ * The MCLT for grants. A partner of another make that has not heard of a longer one yet would not wait it out; and a primary of our
+ * own kind that told a longer one, and came to the shorter one of the configuration since, does not say so on the same connection.
+ */
 export function mcltSec(ctx: Context): Sec {
-  const { role, mcltSec: configured } = ctx.config;
+  const { role, profile, mcltSec: configured } = ctx.config;
   const theirs = ctx.record.adoptedMcltSec ?? configured;
-  return role === 'primary' ? (Math.min(theirs, configured) as Sec) : theirs;
+  return role === 'primary' || profile === 'twinlease' ? (Math.min(theirs, configured) as Sec) : theirs;
+}
+
+/** The greatest MCLT that a lease given until now by either server may have had: what is remembered when it gets shorter. */
+export function givenMcltSec(ctx: Context): Sec {
+  return ctx.config.profile === 'twinlease' ? longestMcltSec(ctx) : mcltSec(ctx);
 }
 
 /** The greatest MCLT by which either server may give leases now. */
@@ -268,8 +279,14 @@ export function longestMcltSec(ctx: Context): Sec {
 
 /** The MCLT for waits counted from `fromAt`: the largest that a lease granted before may have had (specification 6.5). */
 export function waitMcltSec(ctx: Context, fromAt: EpochSec): Sec {
-  const present = longestMcltSec(ctx);
-  return (fromAt < ctx.record.mcltWasUntilAt ? Math.max(present, ctx.record.mcltWasSec) : present) as Sec;
+  const { mcltWasSec, mcltWasUntilAt } = ctx.record;
+  const present = Math.max(longestMcltSec(ctx), formerMcltSec(ctx.config, fromAt));
+  return (fromAt < mcltWasUntilAt ? Math.max(present, mcltWasSec) : present) as Sec;
+}
+
+/** The longer MCLT of before that a server goes by whose store, and record, is lost; 0 where none counts. */
+export function formerMcltSec({ formerMclt }: EndpointConfig, fromAt: EpochSec): Sec {
+  return (formerMclt !== undefined && fromAt < formerMclt.untilAt ? formerMclt.sec : 0) as Sec;
 }
 
 /** In hot standby the active server has all buckets (specification 8.5). */
@@ -295,17 +312,24 @@ export function put(ctx: Context, binding: Binding): void {
   ctx.effects.push({ kind: 'save-binding', address: binding.address });
 }
 
-/** Sends in order, after everything saved so far; answers the xid used. */
+/** Sends in order, after everything saved so far; answers the xid used. The body becomes the message. */
 export function send(ctx: Context, body: Body, xid: number = takeXid(ctx)): number {
   flushRecord(ctx);
   // It may wait for a slow disk, so it does not count as a sign of life; only CONTACT never waits (specification 1.9, I22).
-  ctx.effects.push({ kind: 'send', message: { ...body, xid } as OutMessage });
+  ctx.effects.push({ kind: 'send', message: numbered(body, xid) });
   return xid;
 }
 
 export function sendNow(ctx: Context, body: Body): void {
   ctx.link.lastSentMs = ctx.now.monoMs;
-  ctx.effects.push({ kind: 'send-now', message: { ...body, xid: takeXid(ctx) } as OutMessage });
+  ctx.effects.push({ kind: 'send-now', message: numbered(body, takeXid(ctx)) });
+}
+
+/** In place: bodies have many shapes, and copying one of many shapes is slow. */
+function numbered(body: Body, xid: number): OutMessage {
+  const message = body as Body & { xid: number };
+  message.xid = xid;
+  return message;
 }
 
 export function takeXid(ctx: Context): number {

@@ -24,6 +24,8 @@ export interface EndpointConfig {
   /** LoadBalance: the primary's share, 0..100. HotStandby: the standby's reserve, 0..100. */
   readonly percentage: number;
   readonly mcltSec: Sec;
+  /** A longer MCLT of before, as the configuration remembers it (specification 6.5). */
+  readonly formerMclt?: { readonly sec: Sec; readonly untilAt: EpochSec } | undefined;
   readonly autoPartnerDownSec: Sec | undefined;
   readonly profile: WireProfile;
   readonly scopeIds: readonly Ip4[];
@@ -33,6 +35,8 @@ export interface EndpointConfig {
   readonly localAddress?: Ip4 | undefined;
   /** Scopes that give addresses to BOOTP clients: the partner's addresses there are never used (specification 5.3, 5.5). */
   readonly bootpScopeIds?: readonly Ip4[] | undefined;
+  /** The messages of a partner of another make carry a digest, so that one of before could be played again (specification 1.12). */
+  readonly hasDigest?: boolean | undefined;
 }
 
 /** Limits and waits of the engine, in one place. The defaults are those for a partner of our own kind. */
@@ -108,6 +112,8 @@ export interface RelationshipRecord {
    * (specification 1.8, step 7), or as a secondary of another make heard it last. Absent: ours.
    */
   readonly adoptedMcltSec?: Sec | undefined;
+  /** Time in the partner's last CONNECT that was accepted, where its messages carry a digest (specification 1.12). */
+  readonly partnerConnectAt?: EpochSec | undefined;
 }
 
 export type EndpointInput =
@@ -172,6 +178,11 @@ export interface Rights {
   answers(now: Now, ask: AnswerAsk): { readonly yes: boolean; readonly why: string };
   /** Whether an address may go to a *new* client now (specification 5.5). `available` is our own or the partner's. */
   mayAllocate(now: Now, binding: Binding): boolean;
+  /**
+   * Whether an address whose lease is over, which the partner has not agreed to, may go to a new client at all now: only then
+   * `mayAllocate` is worth asking of each. Absent: yes.
+   */
+  mayTakeEnded?(): boolean;
   /** From when the partner's available addresses may be used; undefined while that is not foreseeable. */
   partnersUsableAt(now: Now): EpochSec | undefined;
   /** The lease time bound of specification 6.2 applied: at most `desired`. `binding` is the client's own binding or undefined. */
@@ -231,6 +242,10 @@ export interface EndpointStatus {
   readonly fetching?: 'everything' | 'changes' | 'scopes' | undefined;
   /** The partner has asked for leases and has not got all of them. */
   readonly isAnswering?: boolean;
+  /** What of the partner's leases is not here, asked for or not; apart from those of `silentScopeIds`. */
+  readonly lacks?: 'everything' | 'changes' | undefined;
+  /** When one of the two stores was last found lost or old, and the MCLT by which what it forgot is waited out. */
+  readonly loss?: { readonly at: EpochSec; readonly waitMcltSec: Sec } | undefined;
 }
 
 /** The endpoint itself, as the pipeline holds it. Made by `makeEndpoint` in `endpoint.ts`. */

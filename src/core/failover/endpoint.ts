@@ -15,9 +15,10 @@ import {
   emptyOutbox,
   FOREVER_MS,
   flushRecord,
+  givenMcltSec,
   isCommunicating,
+  isWhole,
   type MutableRecord,
-  mcltSec,
   ownMark,
   type StoreView,
   send,
@@ -330,7 +331,7 @@ function endShutdown(ctx: Context, isPartnerAlone: boolean): void {
 }
 
 function reconfigure(ctx: Context, config: EndpointConfig, newScopeIds: readonly Ip4[]): void {
-  const before = mcltSec(ctx);
+  const before = givenMcltSec(ctx);
   const theirs = ctx.record.adoptedMcltSec ?? ctx.config.mcltSec;
   ctx.config = config;
   ctx.scopeIds = new Set(config.scopeIds);
@@ -406,13 +407,13 @@ function deadlineMs(ctx: Context): MonoMs | undefined {
   if (ctx.mode === 'new' || ctx.mode === 'shutdown' || ctx.mode === 'paused') return undefined;
   const { record, now } = ctx;
   const isNormal = ctx.mode === 'running' && record.state === 'normal';
-  const waitMs = (until: EpochSec): number => now.monoMs + Math.max(until - now.wallAt, 0) * 1000;
-  const isWaiting = record.recoverWaitUntilAt !== NEVER_AT && record.state !== 'recover' && ctx.isClockTrusted;
+  const waitUntilAt = record.recoverWaitUntilAt;
+  const isWaiting = waitUntilAt !== NEVER_AT && record.state !== 'recover' && ctx.isClockTrusted;
   const deadline = Math.min(
     linkDeadlineMs(ctx),
     ctx.mode === 'startup' ? ctx.startupEndsMs : FOREVER_MS,
     ctx.isClockTrusted ? autoPartnerDownMs(ctx) : FOREVER_MS,
-    isWaiting && ctx.mode === 'running' ? waitMs(record.recoverWaitUntilAt) : FOREVER_MS,
+    isWaiting && ctx.mode === 'running' ? now.monoMs + Math.max(waitUntilAt - now.wallAt, 0) * 1000 : FOREVER_MS,
     isNormal ? ctx.balance.reviewAtMs : FOREVER_MS,
     isServing(ctx) ? operationalDeadlineMs(ctx) : FOREVER_MS,
     parkedUntilMs(ctx),
@@ -448,7 +449,14 @@ function status(ctx: Context, now: Now): EndpointStatus {
     waitMcltSec: waitMcltSec(ctx, record.partnerDownAt === NEVER_AT ? now.wallAt : record.partnerDownAt),
     fetching: fetching(ctx),
     isAnswering: ctx.outbox.job !== undefined,
+    lacks: isWhole(ctx) ? (record.state === 'recover' ? 'changes' : undefined) : 'everything',
+    loss: lossOf(ctx),
   };
+}
+
+function lossOf(ctx: Context): EndpointStatus['loss'] {
+  const at = ctx.record.lossAt ?? NEVER_AT;
+  return at === NEVER_AT ? undefined : { at, waitMcltSec: waitMcltSec(ctx, at) };
 }
 
 function fetching(ctx: Context): EndpointStatus['fetching'] {

@@ -23,7 +23,7 @@ import {
   SECONDARY_EXPIRE_DELAY_SEC,
 } from './limits.ts';
 import { isServing } from './machine.ts';
-import { goneClientsAddressUsableAt, greatestPotentialAt, makeAvailable } from './times.ts';
+import { forgottenLeaseEndsAt, goneClientsAddressUsableAt, greatestPotentialAt, makeAvailable } from './times.ts';
 import { queue, rewind } from './updates.ts';
 
 /** Whether lease ends are acted on: with a trusted clock, by a server that serves, and not by an `isc` secondary in NORMAL. */
@@ -83,10 +83,9 @@ function mayEnd(ctx: Context, address: Ip4): boolean {
 }
 
 /** Until when a lease may run that the server without memory may have extended; 0 when it cannot have. */
-export function lossEndsAt(ctx: Context, binding: Binding): number {
-  const lossAt = ctx.record.lossAt ?? 0;
-  if (lossAt === 0 || binding.lastTransactionAt > lossAt) return 0;
-  return Math.max(lossAt, greatestPotentialAt(binding)) + waitMcltSec(ctx, lossAt as EpochSec) + allowanceSec(ctx);
+export function lossEndsAt(ctx: Context, binding: Binding): EpochSec {
+  const lossAt = ctx.record.lossAt ?? NEVER_AT;
+  return forgottenLeaseEndsAt(binding, lossAt, waitMcltSec(ctx, lossAt), allowanceSec(ctx));
 }
 
 /**

@@ -3,6 +3,7 @@
  * half, and of one whose record is lost (failover specification 4.3).
  */
 import { type EpochSec, NEVER_AT, type Now, type Sec } from '../../wire/units.ts';
+import { formerMcltSec } from './context.ts';
 import type { EndpointConfig, RelationshipRecord } from './endpoint-types.ts';
 import { recoverWaitEndsAt } from './times.ts';
 
@@ -44,5 +45,6 @@ export function initialRecord(config: EndpointConfig, now: Now, beginning: Begin
 /** The least allowance of the kind of partner; no skew is known yet. */
 function waitEndsAt(config: EndpointConfig, now: Now): EpochSec {
   const allowance = (config.profile === 'twinlease' ? 5 : 60) as Sec;
-  return recoverWaitEndsAt(now.wallAt, config.mcltSec, allowance);
+  const mcltSec = Math.max(config.mcltSec, formerMcltSec(config, now.wallAt)) as Sec;
+  return recoverWaitEndsAt(now.wallAt, mcltSec, allowance);
 }

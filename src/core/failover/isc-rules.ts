@@ -26,9 +26,10 @@ const MOVED_BY_PARTNER_DOWN: ReadonlySet<PartnerState> = new Set([
 
 /**
  * `by-table`: nothing is special. `hold`: dhcpd answers our state with another of its own, which counts. `conflict`: enter
- * POTENTIAL-CONFLICT. `hang-up`: close, and come again when dhcpd has left NORMAL.
+ * POTENTIAL-CONFLICT. `hang-up`: close, and come again when dhcpd has left NORMAL. `start-over`: enter COMMUNICATIONS-INTERRUPTED, as
+ * there is nothing left to be in conflict with.
  */
-export type IscReaction = 'by-table' | 'hold' | 'conflict' | 'hang-up';
+export type IscReaction = 'by-table' | 'hold' | 'conflict' | 'hang-up' | 'start-over';
 
 /**
  * What dhcpd's state leads to. `isFirst`: its first STATE of a connection, which may be a start-up STATE even without the flag
@@ -41,6 +42,9 @@ export function iscReaction(mine: KeptState, partner: PartnerState, isFirst: boo
   if (!isFirst) return partner === 'normal' && LEADS_TO_CONFLICT.has(mine) ? 'hang-up' : 'by-table';
   // Rule 5: at the beginning of a connection this is the state that a restarted dhcpd remembers.
   if (partner === 'normal' && OF_A_CONFLICT.has(mine)) return 'hang-up';
+  // It lost its lease file while the conflict lasted. Drawn into the conflict it would ask for unacknowledged updates alone, and serve
+  // with the rest missing; in RECOVER beside COMMUNICATIONS-INTERRUPTED it asks for everything and waits out what it gave (2.5).
+  if (partner === 'recover' && OF_A_CONFLICT.has(mine)) return 'start-over';
   // Rule 7: it heard CONFLICT-DONE on an earlier connection; without POTENTIAL-CONFLICT before, it would never send its UPDREQ.
   if (mine === 'conflict-done' && partner !== 'recover-wait' && partner !== 'recover-done') return 'conflict';
   // Rules 5, 16: it goes to POTENTIAL-CONFLICT or RECOVER when it hears PARTNER-DOWN, and says so.

@@ -11,9 +11,9 @@ import {
   type Context,
   event,
   FOREVER_MS,
+  givenMcltSec,
   type Incoming,
   longestMcltSec,
-  mcltSec,
   ownMark,
   rememberedMark,
   send,
@@ -23,6 +23,7 @@ import {
 } from './context.ts';
 import { ANSWER_WAIT_MS, CONTACT_WINDOWS_MS, REDIAL_SLOW_FACTOR, WINDOW_DEFAULT, WINDOW_MAX } from './limits.ts';
 import { announce, onContactLost, onRemembered } from './machine.ts';
+import { isConnectOld, isXidOld, noteConnect } from './replay.ts';
 import { skewBetween } from './times.ts';
 import { oldestFlightMs } from './updates.ts';
 
@@ -64,6 +65,7 @@ export function onConnected(ctx: Context, dialled: boolean): void {
   link.redialAtMs = FOREVER_MS;
   // xids mean nothing across connections (specification 1.13).
   link.nextXid = 1;
+  link.heardXid = undefined;
   link.lastReceivedMs = ctx.now.monoMs;
   link.heard = undefined;
   link.hasAllFromHere = false;
@@ -168,10 +170,13 @@ export function onConnect(ctx: Context, message: Incoming<'connect'>): void {
     return;
   }
   const { config } = ctx;
+  noteConnect(ctx, message.sentAt);
   ctx.link.isDhcpd = message.vendorClass?.startsWith(DHCPD_VENDOR_CLASS) ?? true;
   adoptMclt(ctx, message.mcltSec);
-  // Specification 3.1: Windows does not use what it hears of them, so it must be configured equal on both.
-  ctx.buckets = config.profile === 'msft' ? bucketsOf(config) : (message.hashBuckets ?? bucketsOf(config));
+  // Specification 3.1: Windows does not use what it hears of them, so it must be configured equal on both. Nor do two of ours: a
+  // change takes effect on each by itself, and what a primary told before it had the change would stay in force here after it.
+  const isTold = config.profile === 'isc' || config.profile === 'draft';
+  ctx.buckets = isTold ? (message.hashBuckets ?? bucketsOf(config)) : bucketsOf(config);
   accept(ctx, message.maxUnacked, message.receiveTimerSec);
   send(
     ctx,
@@ -205,6 +210,8 @@ function connectFault(
     return { reason: 'invalid-partner', why: 'unknown relationship name or role' };
   if (skewBetween(message.sentAt, ctx.now.wallAt) > ctx.limits.skewRefuseSec)
     return { reason: 'time-mismatch', why: 'the clocks differ too much' };
+  if (isConnectOld(ctx, message.sentAt))
+    return { reason: 'time-mismatch', why: 'this CONNECT is not later than the one before' };
   if (!isWindows && (message.maxUnacked === undefined || message.receiveTimerSec === undefined))
     return { reason: 'other', why: 'max-unacked-bndupd or receive-timer is missing' };
   if (message.mcltSec === 0 || (message.mcltSec === undefined && !isWindows))
@@ -215,7 +222,7 @@ function connectFault(
 }
 
 function refuse(ctx: Context, connect: Incoming<'connect'>, rejectReason: RejectReason, message: string): void {
-  event(ctx, 'failover/refused-partner', { reason: rejectReason });
+  event(ctx, 'failover/refused-partner', { reason: `${rejectReason}, ${message}` });
   // Specification 1.6: no more than this; the answer about TLS even here where it was asked for.
   const tlsReply = connect.tlsRequest === undefined ? undefined : 0;
   const { name: relationshipName } = ctx.config;
@@ -277,7 +284,7 @@ function accept(ctx: Context, maxUnacked: number | undefined, receiveTimerSec: S
 
 /** Specification 1.8, step 7: the primary's MCLT holds. Windows's is not used, nor does it use ours (3.1). */
 function adoptMclt(ctx: Context, told: Sec | undefined): void {
-  const before = mcltSec(ctx);
+  const before = givenMcltSec(ctx);
   const isSame = told === undefined || told === ctx.config.mcltSec || ctx.config.profile === 'msft';
   if (ctx.record.adoptedMcltSec !== (isSame ? undefined : told)) {
     ctx.record.adoptedMcltSec = isSame ? undefined : told;
@@ -292,7 +299,7 @@ function adoptMclt(ctx: Context, told: Sec | undefined): void {
 
 /** Specification 6.5: leases granted under a longer MCLT run on, so the waits remember it that long. */
 export function noteMclt(ctx: Context, before: Sec): void {
-  if (before <= mcltSec(ctx)) return;
+  if (before <= givenMcltSec(ctx)) return;
   const { record } = ctx;
   const stillRuns = ctx.now.wallAt < record.mcltWasUntilAt ? record.mcltWasSec : 0;
   record.mcltWasSec = Math.max(before, stillRuns) as Sec;
@@ -304,6 +311,10 @@ export function noteMclt(ctx: Context, before: Sec): void {
 /** Every message: it proves life and tells the partner's clock (specification 1.11). False when it ended the connection. */
 export function onAnyMessage(ctx: Context, message: FailoverMessage): boolean {
   const { link, limits, record } = ctx;
+  if (isXidOld(ctx, message)) {
+    cut(ctx, 'other', `the xid ${message.xid} of ${message.kind} is not above the one before`);
+    return false;
+  }
   link.lastReceivedMs = ctx.now.monoMs;
   const skewSec = skewBetween(message.sentAt, ctx.now.wallAt);
   ctx.measuredSkewSec = skewSec;
@@ -357,7 +368,17 @@ function onAliveTimer(ctx: Context): void {
     cut(ctx, 'other', 'updates stay unanswered');
     return;
   }
-  if (nowMs >= contactDeadlineMs(ctx)) sendNow(ctx, { kind: 'contact' });
+  if (nowMs >= contactDeadlineMs(ctx)) sendContact(ctx);
+}
+
+/** It overtakes what waits for the disk; but where a digest counts the xids must rise on the wire (specification 1.12). */
+function sendContact(ctx: Context): void {
+  if (ctx.config.hasDigest !== true) {
+    sendNow(ctx, { kind: 'contact' });
+    return;
+  }
+  ctx.link.lastSentMs = ctx.now.monoMs;
+  send(ctx, { kind: 'contact' });
 }
 
 function receiveDeadlineMs(ctx: Context): number {

@@ -271,6 +271,10 @@ interface Hearing {
 function react(ctx: Context, partner: PartnerState, hearing: Hearing): void {
   if (ctx.mode !== 'running') return;
   const { mustAnnounce, special } = hearing;
+  if (special === 'start-over') {
+    enter(ctx, 'communications-interrupted');
+    return;
+  }
   const mine = keptState(ctx);
   const transition = special === 'conflict' ? CONFLICT : TRANSITIONS[mine][partner];
   const isHeld = hearing.isStartup && special !== 'conflict' && isHeldBack(mine, partner);

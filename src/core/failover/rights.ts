@@ -38,6 +38,7 @@ export function makeRights(ctx: Context): Rights {
     service: (now, scopeId) => service(ctx, now, scopeId),
     answers: (_now, ask) => answers(ctx, ask),
     mayAllocate: (now, binding) => mayAllocate(ctx, now, binding),
+    mayTakeEnded: () => actsAlone(ctx),
     partnersUsableAt: () => partnersUsableAt(ctx),
     grantSec: (now, desired, binding) => boundedGrantSec(now.wallAt, desired, mcltSec(ctx), binding),
     potentialEndAt: (now, desired, granted, binding) =>
@@ -87,7 +88,7 @@ function answers(ctx: Context, ask: AnswerAsk): { readonly yes: boolean; readonl
 function mayAllocate(ctx: Context, now: Now, binding: Binding): boolean {
   const state = stateOf(ctx);
   if (SERVICE[state] !== 'all') return false;
-  const isAlone = state === 'partner-down' && ctx.isClockTrusted;
+  const isAlone = actsAlone(ctx);
   switch (binding.state) {
     case 'free':
     case 'backup': {
@@ -113,6 +114,10 @@ function mayAllocate(ctx: Context, now: Now, binding: Binding): boolean {
     default:
       return binding.state satisfies never;
   }
+}
+
+function actsAlone(ctx: Context): boolean {
+  return stateOf(ctx) === 'partner-down' && ctx.isClockTrusted;
 }
 
 function partnersUsableAt(ctx: Context): EpochSec | undefined {

@@ -56,6 +56,15 @@ export function goneClientsAddressUsableAt(
   return addSec(Math.max(lastHeardAt, greatestPotentialAt(binding)) as EpochSec, mclt + allowance);
 }
 
+/**
+ * Until when a lease may run that a server without memory may have extended: it may have granted up to MCLT beyond what was promised, until
+ * the moment of its loss. `NEVER_AT` for a client that was heard of after that.
+ */
+export function forgottenLeaseEndsAt(binding: Binding, lossAt: EpochSec, mclt: Sec, allowance: Sec): EpochSec {
+  if (lossAt === NEVER_AT || binding.lastTransactionAt > lossAt) return NEVER_AT;
+  return addSec(Math.max(lossAt, greatestPotentialAt(binding)) as EpochSec, mclt + allowance);
+}
+
 /** The partner knows nothing of the present client: nothing was sent about it, nothing came from the partner. */
 export function isUnheard(binding: Binding): boolean {
   return !binding.told && binding.recvPotentialAt === NEVER_AT;

@@ -20,6 +20,7 @@ const HOST_NAME = 12;
 const RELAY_INFORMATION = 82;
 const MATCHED_POLICY = 40;
 const OPTION_BYTES_MAX = 255;
+const NO_OPTIONS: ReadonlyMap<number, Uint8Array> = new Map();
 /** Code and length of a failover option. */
 const HEAD_BYTES = 4;
 /** The root, as DNS writes it: the flags travel, the name is made anew by whoever needs it. */
@@ -59,23 +60,35 @@ export function updateOf(binding: Binding, profile: WireProfile, telling: Tellin
       potentialEndAt: known(greatestPotentialAt(binding)),
     };
   }
-  const client = { clientId: binding.clientId, hardware: binding.hardware };
   if (state === 'free' || state === 'backup') {
     // The last client travels between our own servers only, so that both keep the same one for affinity.
-    if (profile === 'twinlease') return { address, state, stateSinceAt, ipFlags, ...client };
+    if (profile === 'twinlease') {
+      const { clientId, hardware } = binding;
+      return { address, state, stateSinceAt, ipFlags, clientId, hardware };
+    }
     return telling.isSharedReserved === true
       ? { address, state: 'backup', stateSinceAt, ipFlags: (ipFlags ?? 0) | IP_FLAG_RESERVED }
       : { address, state, stateSinceAt, ipFlags };
   }
-  const lastTransactionAt = known(binding.lastTransactionAt);
-  const common = { address, state, stateSinceAt, ipFlags, ...client, lastTransactionAt };
-  if (state !== 'active') return common;
-  const lease = { ...common, ...timesOf(binding), requestOptions: clientOptions(binding) };
-  if (profile !== 'twinlease') return lease;
+  const { clientId, hardware, leaseEndAt } = binding;
+  const spokeAt = known(binding.lastTransactionAt);
+  if (state !== 'active')
+    return { address, state, stateSinceAt, ipFlags, clientId, hardware, lastTransactionAt: spokeAt };
+  // Told most often, so it is made in one piece.
+  const isOwnKind = profile === 'twinlease';
   return {
-    ...lease,
-    vendorUse: binding.policy === undefined ? undefined : new Map([[MATCHED_POLICY, binding.policy]]),
-    ddns: binding.dnsFlags === 0 ? undefined : { flags: binding.dnsFlags, name: DNS_ROOT },
+    address,
+    state,
+    stateSinceAt,
+    ipFlags,
+    clientId,
+    hardware,
+    lastTransactionAt: spokeAt,
+    leaseEndAt,
+    potentialEndAt: greatestPotentialAt(binding),
+    requestOptions: clientOptions(binding),
+    vendorUse: !isOwnKind || binding.policy === undefined ? undefined : new Map([[MATCHED_POLICY, binding.policy]]),
+    ddns: !isOwnKind || binding.dnsFlags === 0 ? undefined : { flags: binding.dnsFlags, name: DNS_ROOT },
   };
 }
 
@@ -176,13 +189,21 @@ function known(at: EpochSec): EpochSec | undefined {
 /** Bytes that an update takes in a BNDUPD, never too few. */
 export function updateBytes(update: BindingUpdate): number {
   let bytes = 2 * HEAD_BYTES + 4 + 1;
-  for (const octets of [update.clientId, update.hardware, update.requestOptions, ...(update.vendorUse?.values() ?? [])])
-    if (octets !== undefined) bytes += HEAD_BYTES + 4 + octets.length;
-  for (const at of [update.leaseEndAt, update.potentialEndAt, update.stateSinceAt, update.lastTransactionAt])
-    if (at !== undefined) bytes += HEAD_BYTES + 4;
+  bytes += octetsBytes(update.clientId) + octetsBytes(update.hardware) + octetsBytes(update.requestOptions);
+  if (update.vendorUse !== undefined) for (const octets of update.vendorUse.values()) bytes += octetsBytes(octets);
+  bytes += timeBytes(update.leaseEndAt) + timeBytes(update.potentialEndAt);
+  bytes += timeBytes(update.stateSinceAt) + timeBytes(update.lastTransactionAt);
   if (update.ipFlags !== undefined) bytes += HEAD_BYTES + 2;
   if (update.ddns !== undefined) bytes += HEAD_BYTES + 2 + update.ddns.name.length;
   return bytes;
+}
+
+function octetsBytes(octets: Uint8Array | undefined): number {
+  return octets === undefined ? 0 : HEAD_BYTES + 4 + octets.length;
+}
+
+function timeBytes(at: EpochSec | undefined): number {
+  return at === undefined ? 0 : HEAD_BYTES + 4;
 }
 
 /**
@@ -217,7 +238,10 @@ export function applied(
 }
 
 function available(ours: Binding, update: BindingUpdate, owner: 'free' | 'backup', profile: WireProfile): Binding {
-  const next: Binding = { ...ours, ...clientOf(ours, update, profile), ipFlags: update.ipFlags ?? 0, dirty: false };
+  const next: Binding = { ...ours };
+  takeClient(next, update, profile);
+  next.ipFlags = update.ipFlags ?? 0;
+  next.dirty = false;
   next.stateSinceAt = update.stateSinceAt ?? NEVER_AT;
   next.lastTransactionAt = update.lastTransactionAt ?? ours.lastTransactionAt;
   makeAvailable(next, owner);
@@ -248,15 +272,19 @@ function abandoned(ours: Binding, update: BindingUpdate, sentAt: EpochSec): Bind
 function taken(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: WireProfile): Binding {
   const isKnown = isSameClient(update, ours) && ours.state !== 'free' && ours.state !== 'backup';
   const leaseEndAt = update.leaseEndAt ?? NEVER_AT;
+  const details = detailsOf(isSameClient(update, ours) ? ours : undefined, update, profile);
   const next: Binding = {
-    ...ours,
-    ...detailsOf(isSameClient(update, ours) ? ours : undefined, update, profile),
+    address: ours.address,
     state: 'active',
     clientId: update.clientId,
     hardware: update.hardware,
+    hostName: details.hostName,
+    relayInfo: details.relayInfo,
+    policy: details.policy,
+    dnsFlags: details.dnsFlags,
     leaseEndAt,
     // A new client starts from zero (specification 6.1).
-    sentPotentialAt: isKnown ? ours.sentPotentialAt : NEVER_AT,
+    sentPotentialAt: isKnown ? ours.sentPotentialAt : promisedAsideAt(ours, profile),
     ackedPotentialAt: isKnown ? ours.ackedPotentialAt : NEVER_AT,
     recvPotentialAt: Math.max(update.potentialEndAt ?? 0, leaseEndAt, isKnown ? ours.recvPotentialAt : 0) as EpochSec,
     lastTransactionAt: effectiveTransactionAt(update, sentAt, profile),
@@ -266,9 +294,19 @@ function taken(ours: Binding, update: BindingUpdate, sentAt: EpochSec, profile: 
     dirty: isKnown && profile === 'twinlease' && mayReachFurther(ours, update),
     // The partner knows this lease, so it can never be taken back silently.
     told: true,
+    ownedAs: ours.ownedAs,
     grantedHere: false,
   };
   return next;
+}
+
+/**
+ * An address set aside names no client, but what was told of it before may be the very lease that comes back, by which the partner
+ * may grant: it counts for the waits here (I3), and allows no grant.
+ */
+function promisedAsideAt(ours: Binding, profile: WireProfile): EpochSec {
+  const isAside = ours.state === 'abandoned' || ours.state === 'reset';
+  return isAside && profile === 'twinlease' ? greatestPotentialAt(ours) : NEVER_AT;
 }
 
 /**
@@ -287,12 +325,10 @@ function merged(
   const recvPotentialAt = Math.max(update.potentialEndAt ?? 0, theirEndAt, ours.recvPotentialAt) as EpochSec;
   if (theirsAt >= ours.lastTransactionAt) {
     const isTie = theirsAt <= ours.lastTransactionAt + marginSec;
-    const next: Binding = {
-      ...taken(ours, update, sentAt, profile),
-      leaseEndAt: isTie ? (Math.max(ours.leaseEndAt, theirEndAt) as EpochSec) : theirEndAt,
-      recvPotentialAt,
-      grantedHere: theirsAt === ours.lastTransactionAt && ours.grantedHere,
-    };
+    const next = taken(ours, update, sentAt, profile);
+    next.leaseEndAt = isTie ? (Math.max(ours.leaseEndAt, theirEndAt) as EpochSec) : theirEndAt;
+    next.recvPotentialAt = recvPotentialAt;
+    next.grantedHere = theirsAt === ours.lastTransactionAt && ours.grantedHere;
     next.dirty = next.dirty || next.leaseEndAt !== theirEndAt;
     return next;
   }
@@ -307,22 +343,27 @@ function mayReachFurther(ours: Binding, update: BindingUpdate): boolean {
   return Math.max(ours.ackedPotentialAt, ours.recvPotentialAt) > (update.potentialEndAt ?? 0);
 }
 
-function clientOf(ours: Binding, update: BindingUpdate, profile: WireProfile): Partial<Binding> {
+function takeClient(next: Binding, update: BindingUpdate, profile: WireProfile): void {
   // Our own kind names the last client whenever it knows one; from others, silence says nothing.
-  if (update.clientId === undefined && update.hardware === undefined && profile !== 'twinlease') return {};
-  if (isSameClient(update, ours))
-    return { clientId: update.clientId ?? ours.clientId, hardware: update.hardware ?? ours.hardware };
-  return {
-    clientId: update.clientId,
-    hardware: update.hardware,
-    hostName: undefined,
-    relayInfo: undefined,
-    policy: undefined,
-  };
+  if (update.clientId === undefined && update.hardware === undefined && profile !== 'twinlease') return;
+  if (isSameClient(update, next)) {
+    next.clientId = update.clientId ?? next.clientId;
+    next.hardware = update.hardware ?? next.hardware;
+    return;
+  }
+  next.clientId = update.clientId;
+  next.hardware = update.hardware;
+  next.hostName = undefined;
+  next.relayInfo = undefined;
+  next.policy = undefined;
 }
 
 /** Host name, relay information, policy and DNS state: told in full between our own servers, kept otherwise. */
-function detailsOf(ours: Binding | undefined, update: BindingUpdate, profile: WireProfile): Partial<Binding> {
+function detailsOf(
+  ours: Binding | undefined,
+  update: BindingUpdate,
+  profile: WireProfile,
+): Pick<Binding, 'hostName' | 'relayInfo' | 'policy' | 'dnsFlags'> {
   const options = readOptions(update.requestOptions);
   const isTold = profile === 'twinlease';
   return {
@@ -334,6 +375,7 @@ function detailsOf(ours: Binding | undefined, update: BindingUpdate, profile: Wi
 }
 
 function clientOptions(binding: Binding): Uint8Array | undefined {
+  if (binding.hostName === undefined && binding.relayInfo === undefined) return undefined;
   const parts: number[] = [];
   for (const [code, value] of [
     [HOST_NAME, binding.hostName],
@@ -346,8 +388,8 @@ function clientOptions(binding: Binding): Uint8Array | undefined {
 
 /** Reads as far as the options are whole; what is cut off was of no use to anybody. */
 function readOptions(bytes: Uint8Array | undefined): ReadonlyMap<number, Uint8Array> {
+  if (bytes === undefined) return NO_OPTIONS;
   const found = new Map<number, Uint8Array>();
-  if (bytes === undefined) return found;
   let at = 0;
   while (at + 2 <= bytes.length) {
     const size = bytes[at + 1]!;

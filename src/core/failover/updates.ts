@@ -353,6 +353,7 @@ export function park(ctx: Context, address: Ip4): void {
 
 /** Puts rejected addresses whose time has come back into the queue. */
 export function unpark(ctx: Context): void {
+  if (ctx.outbox.parked.size === 0) return;
   for (const [address, untilMs] of ctx.outbox.parked) {
     if (untilMs > ctx.now.monoMs) return;
     ctx.outbox.parked.delete(address);
@@ -361,12 +362,14 @@ export function unpark(ctx: Context): void {
 }
 
 export function parkedUntilMs(ctx: Context): number {
+  if (ctx.outbox.parked.size === 0) return FOREVER_MS;
   for (const untilMs of ctx.outbox.parked.values()) return untilMs;
   return FOREVER_MS;
 }
 
 /** The longest wait for an answer so far began here; infinity when nothing is unanswered. */
 export function oldestFlightMs(ctx: Context): number {
+  if (ctx.outbox.flights.size === 0) return FOREVER_MS;
   for (const flight of ctx.outbox.flights.values()) return flight.sentMs;
   return FOREVER_MS;
 }

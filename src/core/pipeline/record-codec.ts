@@ -277,7 +277,8 @@ function encodeRelationship(record: RelationshipRecord): Uint8Array {
         (record.partnerStoreId !== undefined ? 4 : 0) |
         (record.lossAt !== undefined ? 8 : 0) |
         (record.toldSequence !== undefined ? 16 : 0) |
-        (record.adoptedMcltSec !== undefined ? 32 : 0),
+        (record.adoptedMcltSec !== undefined ? 32 : 0) |
+        (record.partnerConnectAt !== undefined ? 64 : 0),
     )
     .u53(record.partnerSequence)
     .u32(record.recoverWaitUntilAt);
@@ -285,6 +286,7 @@ function encodeRelationship(record: RelationshipRecord): Uint8Array {
   if (record.lossAt !== undefined) writer.u32(record.lossAt);
   if (record.toldSequence !== undefined) writer.u53(record.toldSequence);
   if (record.adoptedMcltSec !== undefined) writer.u32(record.adoptedMcltSec);
+  if (record.partnerConnectAt !== undefined) writer.u32(record.partnerConnectAt);
   writer.u16(record.silentScopeIds.length);
   for (const scopeId of record.silentScopeIds) writer.u32(scopeId);
   return writer.bytes();
@@ -305,13 +307,14 @@ function readRelationship(reader: Reader): RelationshipRecord {
   const mcltWasSec = reader.u32() as Sec;
   const mcltWasUntilAt = reader.u32() as EpochSec;
   const flags = reader.u8();
-  if (flags > 63) reader.stop('a relationship with unknown flags, made by a newer version', reader.at - 1);
+  if (flags > 127) reader.stop('a relationship with unknown flags, made by a newer version', reader.at - 1);
   const partnerSequence = reader.u53();
   const recoverWaitUntilAt = reader.u32() as EpochSec;
   const partnerStoreId = (flags & 4) !== 0 ? reader.field() : undefined;
   const lossAt = (flags & 8) !== 0 ? (reader.u32() as EpochSec) : undefined;
   const toldSequence = (flags & 16) !== 0 ? reader.u53() : undefined;
   const adoptedMcltSec = (flags & 32) !== 0 ? (reader.u32() as Sec) : undefined;
+  const partnerConnectAt = (flags & 64) !== 0 ? (reader.u32() as EpochSec) : undefined;
   const silentScopeIds: Ip4[] = [];
   for (let n = reader.u16(); n > 0 && reader.stopped === undefined; n--) silentScopeIds.push(reader.u32() as Ip4);
   return {
@@ -336,6 +339,7 @@ function readRelationship(reader: Reader): RelationshipRecord {
     ...(lossAt === undefined ? {} : { lossAt }),
     ...(toldSequence === undefined ? {} : { toldSequence }),
     ...(adoptedMcltSec === undefined ? {} : { adoptedMcltSec }),
+    ...(partnerConnectAt === undefined ? {} : { partnerConnectAt }),
   };
 }
 

@@ -120,6 +120,8 @@ export class ServerCore {
   #declineSweep: { readonly scopeId: Ip4; readonly from: Ip4 } | undefined;
   #declineSweepAt = 0;
   #clockTrusted = true;
+  /** The answer of `deadlineMs` until something happens that can change it: it is asked after every packet. */
+  #deadlineMs: MonoMs | undefined;
 
   /** Pools must be those of `config` and the table replayed; `records` are the relationships' as replayed. */
   constructor(options: CoreOptions, config: Config, records: ReadonlyMap<string, RelationshipRecord>) {
@@ -164,6 +166,7 @@ export class ServerCore {
   /** A clock that cannot be trusted lets nothing expire and no address change hands (design, part 2). */
   setClockTrusted(isTrusted: boolean): void {
     this.#clockTrusted = isTrusted;
+    this.#deadlineMs = undefined;
     for (const { endpoint } of this.#endpoints.values()) endpoint.setClockTrusted(isTrusted);
   }
 
@@ -229,6 +232,7 @@ export class ServerCore {
   }
 
   timer(now: Now): void {
+    this.#deadlineMs = undefined;
     if (now.monoMs >= this.#housekeepingAt) {
       this.#housekeepingAt = now.monoMs + HOUSEKEEPING_MS;
       this.#serving.expireOffers(now);
@@ -238,16 +242,23 @@ export class ServerCore {
       }
     }
     for (const [name, { endpoint }] of this.#endpoints) {
-      if (endpoint.deadlineMs !== undefined && endpoint.deadlineMs <= now.monoMs)
-        this.#step(now, name, { kind: 'timer' });
+      const { deadlineMs } = endpoint;
+      if (deadlineMs !== undefined && deadlineMs <= now.monoMs) this.#step(now, name, { kind: 'timer' });
     }
   }
 
   /** When `timer` wants to be called next. */
   deadlineMs(): MonoMs {
+    this.#deadlineMs ??= this.#nextDeadlineMs();
+    return this.#deadlineMs;
+  }
+
+  #nextDeadlineMs(): MonoMs {
     let deadline = this.#housekeepingAt;
     for (const { endpoint } of this.#endpoints.values()) {
-      if (endpoint.deadlineMs !== undefined && endpoint.deadlineMs < deadline) deadline = endpoint.deadlineMs;
+      // Computed anew at each look.
+      const { deadlineMs } = endpoint;
+      if (deadlineMs !== undefined && deadlineMs < deadline) deadline = deadlineMs;
     }
     return deadline as MonoMs;
   }
@@ -257,6 +268,7 @@ export class ServerCore {
    * appended; the caller has appended the `configuration` record before, so that all are one commit.
    */
   reconfigure(now: Now, config: Config, entering: Entering): void {
+    this.#deadlineMs = undefined;
     const before = this.#config;
     this.#config = config;
     this.#changePools(before, config, entering);
@@ -283,6 +295,7 @@ export class ServerCore {
   #step(now: Now, name: string, input: EndpointInput): void {
     const found = this.#endpoints.get(name);
     if (found === undefined) return;
+    this.#deadlineMs = undefined;
     this.#perform(name, found.endpoint.step(now, input));
   }
 
@@ -318,6 +331,7 @@ export class ServerCore {
 
   /** Makes a changed binding durable and tells its relationship; one record when the engine saves it anyway. */
   #bindingChanged(now: Now, address: Ip4): void {
+    this.#deadlineMs = undefined;
     const scopeId = this.bindings.scopeOf(address);
     const owner = scopeId === undefined ? undefined : this.#rightsByScope.get(scopeId);
     if (owner === undefined) {
@@ -516,15 +530,28 @@ function endpointConfigOf(relationship: Relationship, config: Config): EndpointC
     profile: relationship.profile,
     scopeIds: relationship.scopeIds.map((text) => parseIp4(text)).filter((address) => address !== undefined),
     loadBalanceMaxSec: config.server.loadBalanceMaxSec as Sec,
+    ...formerMcltOf(relationship),
     ...bootpScopesOf(relationship, config),
     ...localAddressOf(relationship, config),
+    ...digestOf(relationship),
   };
+}
+
+function formerMcltOf({ formerMclt }: Relationship): Pick<EndpointConfig, 'formerMclt'> {
+  if (formerMclt === undefined) return {};
+  return { formerMclt: { sec: formerMclt.sec as Sec, untilAt: formerMclt.untilAt as EpochSec } };
 }
 
 function bootpScopesOf(relationship: Relationship, config: Config): Pick<EndpointConfig, 'bootpScopeIds'> {
   const texts = config.scopes.filter((scope) => scope.type !== 'Dhcp').map((scope) => scope.scopeId);
   const found = texts.filter((text) => relationship.scopeIds.includes(text)).map((text) => parseIp4(text));
   return found.length === 0 ? {} : { bootpScopeIds: found.filter((address) => address !== undefined) };
+}
+
+/** Specification 1.12: our own links are inside TLS, and dhcpd has none. */
+function digestOf({ profile, sharedSecretRef }: Relationship): Pick<EndpointConfig, 'hasDigest'> {
+  const isPlain = profile === 'draft' || profile === 'msft';
+  return isPlain && sharedSecretRef !== null ? { hasDigest: true } : {};
 }
 
 function localAddressOf(relationship: Relationship, config: Config): Pick<EndpointConfig, 'localAddress'> {

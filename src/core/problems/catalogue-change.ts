@@ -193,6 +193,13 @@ export const CHANGE_PROBLEMS = {
     why: 'Its part of the addresses stays untouched here until such leases must have ended.',
     action: 'Nothing.',
   },
+  'failover/removed-unfetched': {
+    severity: 'warning',
+    text: 'Scopes {scopes} of failover relationship {name} are disabled on DHCP server {server}: {why}.',
+    why: 'Enabled at once, they would give addresses to new clients that others still use.',
+    action:
+      'If {partner} comes back, enable them there: it has the leases. If it is gone for good, enable them here (`twinlease scope set SCOPE --state Active`) {when}.',
+  },
   'pair/removed-by-partner': {
     severity: 'warning',
     text: 'Partner {partner} removed failover relationship {name} by force; its scopes are disabled here.',

@@ -85,7 +85,8 @@ export const FOREIGN_PROBLEMS = {
     severity: 'error',
     text: 'Failover relationship {name} on DHCP server {server} is in state {state}: it has not fetched all leases from {partner} yet.',
     why: 'Alone, this server would give addresses to new clients that {partner} has leased to others.',
-    action: 'Wait for Normal, or repeat with Force when {partner} never served these scopes.',
+    action:
+      'Wait for Normal, or repeat with Force: the scopes are then disabled here, to be enabled when no lease of {partner} runs any more, at once if it never served them.',
     windows: { family: 'DHCP', number: 20120, symbol: 'ERROR_DHCP_FO_STATE_NOT_NORMAL' },
     http: 409,
   },

@@ -239,6 +239,15 @@ export const REQUEST_PROBLEMS = {
     windows: dhcp(20120, 'FO_STATE_NOT_NORMAL'),
     http: 409,
   },
+  'failover/unfetched': {
+    severity: 'error',
+    text: 'DHCP server {server} cannot keep the scopes of failover relationship {name}: {why}.',
+    why: 'The scopes stay where Remove is called and go on the other server. Alone, this one would give addresses to new clients that others still use.',
+    action:
+      'Call it on {partner}, or wait until this server is ready. If {partner} is gone for good, repeat with Force: the scopes are then disabled here at first.',
+    windows: dhcp(20120, 'FO_STATE_NOT_NORMAL'),
+    http: 409,
+  },
   'partner/no-permission': {
     severity: 'error',
     text: 'Partner {partner} does not let DHCP server {server} manage it.',

@@ -128,6 +128,8 @@ function partnersOne(asking: Asking, eligible: readonly ScopeView[]): Choice | u
 /** The last resort: leases that are over and wait for an agreement that the rights say is not needed any more. */
 function transitoryOne(asking: Asking, eligible: readonly ScopeView[]): Choice | undefined {
   for (const scope of eligible) {
+    // Full scopes have many of these, and outside PARTNER-DOWN the answer is the same for all.
+    if (asking.parts.rightsOf(scope.id).mayTakeEnded?.() === false) continue;
     for (const address of asking.parts.bindings.scanTransitory(scope.id, scope.id, TRANSITORY_TRIED_MAX)) {
       const choice = taken(asking, scope, address, "another client's lease that is over");
       if (choice !== undefined) return choice;

@@ -22,10 +22,12 @@ export function decideDiscover(asking: Asking): Decision {
   const choice = chooseAddress(asking, link, eligible.scopes);
   if (choice === undefined) return withoutAddress(asking, eligible.scopes[0]!);
   const lease = leaseTimesFor(asking, choice);
-  const content = { scope: choice.scope, reserved: choice.standing.reserved, address: choice.address, lease };
+  const { scope, address } = choice;
+  const { reserved } = choice.standing;
   if (isRapidCommit(asking, choice)) {
     const changed = grant(asking, choice, lease);
-    return answer(asking, choice.scope, makeReply(asking, { ...content, type: 'ack', isRapidCommit: true }), {
+    const reply = makeReply(asking, { type: 'ack', scope, reserved, address, lease, isRapidCommit: true });
+    return answer(asking, scope, reply, {
       reason: `leased ${formatIp4(choice.address)} at once (rapid commit) for ${lease.grantedSec} s: ${choice.how}`,
       changed,
     });
@@ -37,7 +39,7 @@ export function decideDiscover(asking: Asking): Decision {
     link: link.key,
     untilMs: asking.now.monoMs + asking.parts.settings.offerHoldSec * 1000,
   });
-  return answer(asking, choice.scope, makeReply(asking, { ...content, type: 'offer' }), {
+  return answer(asking, scope, makeReply(asking, { type: 'offer', scope, reserved, address, lease }), {
     reason: `offered ${formatIp4(choice.address)} for ${lease.grantedSec} s: ${choice.how}`,
   });
 }

@@ -44,14 +44,25 @@ export function makeReservationIndex(scope: Scope, definitions: readonly OptionD
     byAddress.set(reserved.address, reserved);
     kinds.add(reservation.client.kind);
   }
+  const find = (view: ClientView, mayTrustRelay: boolean): ReservedAddress | undefined => {
+    for (const text of clientTexts(view, mayTrustRelay, kinds)) {
+      const reserved = byClient.get(text);
+      if (reserved !== undefined && isForKind(reserved.reservation, view)) return reserved;
+    }
+    return undefined;
+  };
+  // The same is asked many times while one packet is decided.
+  let lastView: ClientView | undefined;
+  let lastTrust = false;
+  let lastFound: ReservedAddress | undefined;
   return {
     at: (address) => byAddress.get(address),
     ofClient(view, mayTrustRelay) {
-      for (const text of clientTexts(view, mayTrustRelay, kinds)) {
-        const reserved = byClient.get(text);
-        if (reserved !== undefined && isForKind(reserved.reservation, view)) return reserved;
-      }
-      return undefined;
+      if (view === lastView && mayTrustRelay === lastTrust) return lastFound;
+      lastFound = find(view, mayTrustRelay);
+      lastView = view;
+      lastTrust = mayTrustRelay;
+      return lastFound;
     },
   };
 }

@@ -3,7 +3,7 @@
  * A getter answers undefined for an option that is absent or does not have the length of its type: both mean "not said".
  */
 import { type Ip4, ip4 } from '../units.ts';
-import { joined, readText, readU16, readU32, u32Octets, writeText } from './octets.ts';
+import { joined, readText, readU16, readU32, u32Octets, writeText, writeU32 } from './octets.ts';
 import { type DhcpPacket, MESSAGE_TYPES, type MessageType, OP_REPLY } from './packet.ts';
 
 const MESSAGE_TYPE = 53;
@@ -81,7 +81,7 @@ export function clientIdentityOf(packet: DhcpPacket): ClientIdentity {
 export function hardwareKey(htype: number, address: Uint8Array): Uint8Array {
   const key = new Uint8Array(1 + address.length);
   key[0] = htype;
-  key.set(address, 1);
+  for (let i = 0; i < address.length; i++) key[i + 1] = address[i]!;
   return key;
 }
 
@@ -109,7 +109,10 @@ export function u16Value(value: number): Uint8Array {
 }
 
 export function u32Value(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+  // Not `Uint8Array.of`, which is several times slower: a reply has five of these.
+  const bytes = new Uint8Array(4);
+  writeU32(bytes, 0, value);
+  return bytes;
 }
 
 export function ip4Value(address: Ip4): Uint8Array {

@@ -29,6 +29,28 @@ export function u32Octets(value: number): readonly number[] {
   return [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
 }
 
+const SLAB_BYTES = 1 << 16;
+/** Larger ones have memory of their own. */
+const OF_SLAB_BYTES_MAX = 1 << 11;
+let slab = new ArrayBuffer(SLAB_BYTES);
+let slabUsed = 0;
+
+/**
+ * Zeroed memory for one packet, that nobody else has or will have. Packets are cut from one larger piece after the other: memory of its
+ * own costs the runtime more than reading or writing the packet.
+ */
+export function freshBytes(length: number): Uint8Array {
+  if (length > OF_SLAB_BYTES_MAX) return new Uint8Array(length);
+  if (slabUsed + length > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const bytes = new Uint8Array(slab, slabUsed, length);
+  // What follows may be looked at in words.
+  slabUsed += (length + 7) & ~7;
+  return bytes;
+}
+
 /** A copy of `bytes[from, to)` that shares no memory with the source, whatever its class. */
 export function copyOf(bytes: Uint8Array, from = 0, to = bytes.length): Uint8Array {
   return new Uint8Array(bytes.subarray(from, to));

@@ -4,7 +4,7 @@
  * option 52 is known here, and the order and weight of options in a reply.
  */
 import { assert, type Bad, bad, ip4, ok, type Read } from '../units.ts';
-import { joined, readU16, readU32, writeU16, writeU32 } from './octets.ts';
+import { freshBytes, joined, readU16, readU32, writeU16, writeU32 } from './octets.ts';
 import type { DhcpPacket, EncodeLimits } from './packet.ts';
 
 /** The greatest UDP payload over IPv4. */
@@ -30,6 +30,7 @@ const RELAY_AGENT = 82;
 const END = 255;
 const OVERLOADS_FILE = 1;
 const OVERLOADS_SNAME = 2;
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * Written first, in this order, and never dropped: message type, server identifier, lease time, T1, T2, subnet mask, client
@@ -60,8 +61,9 @@ export function decodeDhcpPacket(bytes: Uint8Array): Read<DhcpPacket> {
   if (bytes.length < FIXED_BYTES) return bad(`a packet has at least ${FIXED_BYTES} bytes`, bytes.length);
   if (bytes.length > PACKET_BYTES_MAX) return bad(`a packet has at most ${PACKET_BYTES_MAX} bytes`, PACKET_BYTES_MAX);
   const hasCookie = bytes.length >= OPTIONS_AT && readU32(bytes, FIXED_BYTES) === MAGIC_COOKIE;
-  // The constructor copies; `slice` of a Node Buffer would not.
-  const own = new Uint8Array(hasCookie ? bytes : bytes.subarray(0, FIXED_BYTES));
+  const length = hasCookie ? bytes.length : FIXED_BYTES;
+  const own = freshBytes(length);
+  own.set(length === bytes.length ? bytes : bytes.subarray(0, length));
   const hlen = own[2]!;
   const options = new Map<number, Uint8Array>();
   let overload = 0;
@@ -101,7 +103,7 @@ function readOptions(own: Uint8Array, options: Map<number, Uint8Array>): number 
     options.delete(OVERLOAD);
     overload = value[0] ?? 0;
     if (value.length !== 1 || parts.has(OVERLOAD) || overload < 1 || overload > 3) {
-      return bad('option 52 is not one octet of 1 to 3', value.byteOffset);
+      return bad('option 52 is not one octet of 1 to 3', value.byteOffset - own.byteOffset);
     }
     if ((overload & OVERLOADS_FILE) !== 0) {
       const inFile = readArea(own, FILE_AT, FILE_AT + FILE_BYTES_MAX, options, parts);
@@ -173,7 +175,7 @@ function readArea(
 function textField(own: Uint8Array, at: number, sizeMax: number): Uint8Array {
   let size = sizeMax;
   while (size > 0 && own[at + size - 1] === 0) size--;
-  return own.subarray(at, at + size);
+  return size === 0 ? NO_BYTES : own.subarray(at, at + size);
 }
 
 /** The bytes that an option takes in a packet, with the headers of its parts. */
@@ -196,7 +198,7 @@ export function encodedOptionsSize(options: ReadonlyMap<number, Uint8Array>): nu
  * Without the cookie no option is written. An option 52 among the options is left out: only this function knows its value.
  */
 export function encodeDhcpPacket(packet: DhcpPacket, limits: EncodeLimits): Uint8Array {
-  if (!packet.hasCookie) return writeFixed(packet, new Uint8Array(Math.max(FIXED_BYTES, limits.bytesMin)));
+  if (!packet.hasCookie) return writeFixed(packet, freshBytes(Math.max(FIXED_BYTES, limits.bytesMin)));
   if (packet.options.has(OVERLOAD)) {
     const options = filtered(packet.options, (code) => code !== OVERLOAD);
     return encodeDhcpPacket({ ...packet, options }, limits);
@@ -220,7 +222,7 @@ export function encodeDhcpPacket(packet: DhcpPacket, limits: EncodeLimits): Uint
 }
 
 function startPacket(packet: DhcpPacket, size: number, bytesMin: number): Uint8Array {
-  const bytes = writeFixed(packet, new Uint8Array(Math.max(size, bytesMin)));
+  const bytes = writeFixed(packet, freshBytes(Math.max(size, bytesMin)));
   writeU32(bytes, FIXED_BYTES, MAGIC_COOKIE);
   return bytes;
 }

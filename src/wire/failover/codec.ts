@@ -14,6 +14,7 @@ import {
   type FailoverMessage,
   MESSAGE_NUMBERS,
   type MessageKind,
+  type OutMessage,
   REJECT_REASONS,
   type RejectReason,
   SERVER_STATES,
@@ -22,7 +23,7 @@ import {
   type WireProfile,
 } from './messages.ts';
 import { messageKindOf, rejectReasonOf, serverStateOf } from './numbers.ts';
-import { type OptionValues, optionsSize, readOptions, writeOptions } from './options.ts';
+import { noOptions, type OptionValues, optionsSize, readOptions, writeOptions } from './options.ts';
 import { WINDOWS_HEARS_RECOVER_WAIT_AS, WINDOWS_PAYLOAD_OFFSET } from './unverified.ts';
 import { optionsToUpdate, updateToOptions } from './update.ts';
 import { isOwnVendorClass, readVendor, VENDOR_CLASS, type VendorOptions, vendorBytes } from './vendor.ts';
@@ -54,6 +55,16 @@ export type Decoded =
  * that a longer message is never asked for is the caller's duty, and `fittingUpdates` helps with it.
  */
 export function encodeMessage(message: FailoverMessage, profile: WireProfile, digest?: DigestKey): Uint8Array {
+  return encodeStamped(message, message.sentAt, profile, digest);
+}
+
+/** Writes a message as the engine makes it, with the time at which it leaves; else as `encodeMessage`. */
+export function encodeStamped(
+  message: OutMessage,
+  sentAt: EpochSec,
+  profile: WireProfile,
+  digest?: DigestKey,
+): Uint8Array {
   const limit = FRAME_BYTES_MAX - (digest === undefined ? 0 : digestOverhead(digest));
   let sent = withoutTooManyScopes(message);
   let groups = toOptions(sent, profile);
@@ -69,7 +80,7 @@ export function encodeMessage(message: FailoverMessage, profile: WireProfile, di
   writeU16(size, frame, 0);
   frame[2] = MESSAGE_NUMBERS[sent.kind];
   frame[3] = profile === 'msft' ? PAYLOAD_OFFSET_MSFT : HEADER_BYTES;
-  writeU32(sent.sentAt, frame, 4);
+  writeU32(sentAt, frame, 4);
   writeU32(sent.xid, frame, 8);
   let at = HEADER_BYTES;
   for (const group of groups) at = writeOptions(group, sent.kind, profile, frame, at);
@@ -183,40 +194,39 @@ function judgeDigest(
   return { kind: 'ok', value: found.value === undefined ? undefined : 'digest-not-configured' };
 }
 
-function withoutTooManyScopes(message: FailoverMessage): FailoverMessage {
+function withoutTooManyScopes(message: OutMessage): OutMessage {
   if (message.kind !== 'updreq' || (message.scopeIds?.length ?? 0) <= SCOPE_IDS_MAX) return message;
-  return { kind: 'updreqall', sentAt: message.sentAt, xid: message.xid };
+  return { kind: 'updreqall', xid: message.xid };
 }
 
 /** The options of a message, in groups where it has groups. */
-function toOptions(message: FailoverMessage, profile: WireProfile): readonly OptionValues[] {
+function toOptions(message: OutMessage, profile: WireProfile): readonly OptionValues[] {
   switch (message.kind) {
-    case 'poolresp':
-      return [{ 1: message.addressesTransferred }];
+    case 'poolresp': {
+      const values = noOptions();
+      values[1] = message.addressesTransferred;
+      return [values];
+    }
     case 'bndupd':
       return message.updates.map((update) => updateToOptions(update, profile));
     case 'bndack':
-      return message.answers.map((answer) => ({ 2: answer.address, ...rejectToOptions(answer) }));
+      return message.answers.map(answerToOptions);
     case 'connect':
       return [connectToOptions(message, profile)];
     case 'connectack':
-      return [
-        {
-          22: message.relationshipName,
-          14: message.maxUnacked,
-          19: message.receiveTimerSec,
-          20: message.protocolVersion,
-          26: message.tlsReply,
-          ...rejectToOptions(message),
-          ...vendorToOptions(message.vendorClass, message, profile),
-        },
-      ];
-    case 'updreq':
-      return [{ 30: message.scopeIds }];
+      return [connectAckToOptions(message, profile)];
+    case 'updreq': {
+      const values = noOptions();
+      values[30] = message.scopeIds;
+      return [values];
+    }
     case 'state':
       return [stateToOptions(message, profile)];
-    case 'disconnect':
-      return [rejectToOptions(message)];
+    case 'disconnect': {
+      const values = noOptions();
+      putReject(values, message);
+      return [values];
+    }
     case 'poolreq':
     case 'updreqall':
     case 'upddone':
@@ -227,34 +237,54 @@ function toOptions(message: FailoverMessage, profile: WireProfile): readonly Opt
   }
 }
 
-function rejectToOptions(from: {
-  readonly rejectReason?: RejectReason | undefined;
-  readonly message?: string | undefined;
-}): OptionValues {
-  return { 21: from.rejectReason && REJECT_REASONS[from.rejectReason], 16: from.message };
+function answerToOptions(answer: BindingAnswer): OptionValues {
+  const values = noOptions();
+  values[2] = answer.address;
+  putReject(values, answer);
+  return values;
 }
 
-function connectToOptions(message: Extract<FailoverMessage, { kind: 'connect' }>, profile: WireProfile): OptionValues {
+function putReject(
+  values: OptionValues,
+  from: { readonly rejectReason?: RejectReason | undefined; readonly message?: string | undefined },
+): void {
+  values[21] = from.rejectReason && REJECT_REASONS[from.rejectReason];
+  values[16] = from.message;
+}
+
+function connectToOptions(message: Extract<OutMessage, { kind: 'connect' }>, profile: WireProfile): OptionValues {
   const { hashBuckets } = message;
-  return {
-    22: message.relationshipName,
-    14: message.maxUnacked,
-    19: message.receiveTimerSec,
-    20: message.protocolVersion,
-    27: message.tlsRequest,
-    15: message.mcltSec,
-    11: profile === 'draft' ? hashBuckets && inverted(hashBuckets) : hashBuckets,
-    ...vendorToOptions(message.vendorClass, message, profile),
-  };
+  const values = noOptions();
+  values[22] = message.relationshipName;
+  values[14] = message.maxUnacked;
+  values[19] = message.receiveTimerSec;
+  values[20] = message.protocolVersion;
+  values[27] = message.tlsRequest;
+  values[15] = message.mcltSec;
+  values[11] = profile === 'draft' ? hashBuckets && inverted(hashBuckets) : hashBuckets;
+  putVendor(values, message.vendorClass, message, profile);
+  return values;
 }
 
-function stateToOptions(message: Extract<FailoverMessage, { kind: 'state' }>, profile: WireProfile): OptionValues {
-  return {
-    24: serverStateNumber(message.serverState, profile),
-    23: message.serverFlags,
-    25: message.stateSinceAt,
-    ...vendorToOptions(undefined, message, profile),
-  };
+function connectAckToOptions(message: Extract<OutMessage, { kind: 'connectack' }>, profile: WireProfile): OptionValues {
+  const values = noOptions();
+  values[22] = message.relationshipName;
+  values[14] = message.maxUnacked;
+  values[19] = message.receiveTimerSec;
+  values[20] = message.protocolVersion;
+  values[26] = message.tlsReply;
+  putReject(values, message);
+  putVendor(values, message.vendorClass, message, profile);
+  return values;
+}
+
+function stateToOptions(message: Extract<OutMessage, { kind: 'state' }>, profile: WireProfile): OptionValues {
+  const values = noOptions();
+  values[24] = serverStateNumber(message.serverState, profile);
+  values[23] = message.serverFlags;
+  values[25] = message.stateSinceAt;
+  putVendor(values, undefined, message, profile);
+  return values;
 }
 
 function serverStateNumber(state: ServerState | undefined, profile: WireProfile): number {
@@ -263,10 +293,16 @@ function serverStateNumber(state: ServerState | undefined, profile: WireProfile)
 }
 
 /** Option 29 only beside an option 28 of ours (specification 1.5), and only between our own servers. */
-function vendorToOptions(vendorClass: string | undefined, options: VendorOptions, profile: WireProfile): OptionValues {
+function putVendor(
+  values: OptionValues,
+  vendorClass: string | undefined,
+  options: VendorOptions,
+  profile: WireProfile,
+): void {
   const bytes = profile === 'twinlease' ? vendorBytes(options) : undefined;
   const shown = vendorClass ?? (bytes === undefined ? undefined : VENDOR_CLASS);
-  return { 28: shown, 29: isOwnVendorClass(shown) ? bytes : undefined };
+  values[28] = shown;
+  values[29] = isOwnVendorClass(shown) ? bytes : undefined;
 }
 
 function readMessage(
@@ -278,14 +314,14 @@ function readMessage(
   const read = readOptions(frame, head.optionsAt, kind, profile);
   if (read.kind === 'bad') return read;
   const groups = read.value;
-  const values = groups[0] ?? {};
+  const values = groups[0] ?? noOptions();
   const start = { sentAt: head.sentAt, xid: head.xid };
   switch (kind) {
     case 'poolresp':
       return ok({ kind, ...start, addressesTransferred: values[1] ?? 0 });
     case 'bndupd':
       if (groups.length > UPDATES_MAX) return bad(`more than ${UPDATES_MAX} updates in one message`, head.optionsAt);
-      return ok({ kind, ...start, ...readUpdates(groups, profile) });
+      return ok(readUpdates(groups, start, profile));
     case 'bndack':
       return readAnswers(groups, start, head.optionsAt);
     case 'connect':
@@ -322,8 +358,9 @@ function ok(value: FailoverMessage): Read<FailoverMessage> {
 
 function readUpdates(
   groups: readonly OptionValues[],
+  { sentAt, xid }: Start,
   profile: WireProfile,
-): { readonly updates: readonly BindingUpdate[]; readonly unreadable?: readonly UnreadableUpdate[] } {
+): Extract<FailoverMessage, { kind: 'bndupd' }> {
   const updates: BindingUpdate[] = [];
   const unreadable: UnreadableUpdate[] = [];
   for (let index = 0; index < groups.length; index++) {
@@ -331,17 +368,19 @@ function readUpdates(
     if (read.kind === 'update') updates.push(read.update);
     else unreadable.push(read.unreadable);
   }
-  return unreadable.length === 0 ? { updates } : { updates, unreadable };
+  return unreadable.length === 0
+    ? { kind: 'bndupd', sentAt, xid, updates }
+    : { kind: 'bndupd', sentAt, xid, updates, unreadable };
 }
 
-function readAnswers(groups: readonly OptionValues[], start: Start, at: number): Read<FailoverMessage> {
+function readAnswers(groups: readonly OptionValues[], { sentAt, xid }: Start, at: number): Read<FailoverMessage> {
   const answers: BindingAnswer[] = [];
   for (const values of groups) {
     const address = values[2];
     if (address === undefined) return bad('bndack without assigned-ip-address', at);
     answers.push({ address, rejectReason: readReject(values), message: values[16] });
   }
-  return ok({ kind: 'bndack', ...start, answers });
+  return ok({ kind: 'bndack', sentAt, xid, answers });
 }
 
 function readReject(values: OptionValues): RejectReason | undefined {

@@ -140,7 +140,12 @@ export function checkDigest(frame: Uint8Array, from: number, key: DigestKey): Re
 export function findDigest(frame: Uint8Array, from: number): Read<RawOption | undefined> {
   const listed = listOptions(frame, from);
   if (listed.kind === 'bad') return listed;
-  return { kind: 'ok', value: listed.value.find((option) => option.code === DIGEST_CODE) };
+  return { kind: 'ok', value: digestAmong(listed.value) };
+}
+
+function digestAmong(options: readonly RawOption[]): RawOption | undefined {
+  for (const option of options) if (option.code === DIGEST_CODE) return option;
+  return undefined;
 }
 
 function coveredOf(frame: Uint8Array, option: RawOption, key: DigestKey): Uint8Array {

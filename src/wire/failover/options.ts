@@ -16,8 +16,8 @@ interface Codec<T> {
   size(value: T): number;
   /** Writes exactly `size(value)` bytes. */
   write(value: T, out: Uint8Array, at: number): void;
-  /** Undefined when the data cannot be this option; the answer shares no memory with the data. */
-  read(data: Uint8Array): T | undefined;
+  /** Reads `bytes[from, to)`. Undefined when that cannot be this option; the answer shares no memory with the bytes. */
+  read(bytes: Uint8Array, from: number, to: number): T | undefined;
 }
 
 function unsigned<T extends number>(width: 1 | 2 | 4): Codec<T> {
@@ -28,9 +28,9 @@ function unsigned<T extends number>(width: 1 | 2 | 4): Codec<T> {
       else if (width === 2) writeU16(value, out, at);
       else writeU32(value, out, at);
     },
-    read(data) {
-      if (data.length !== width) return undefined;
-      return (width === 1 ? data[0]! : width === 2 ? readU16(data, 0) : readU32(data, 0)) as T;
+    read(bytes, from, to) {
+      if (to - from !== width) return undefined;
+      return (width === 1 ? bytes[from]! : width === 2 ? readU16(bytes, from) : readU32(bytes, from)) as T;
     },
   };
 }
@@ -39,7 +39,7 @@ function text(toBytes: (value: string) => Uint8Array, fromBytes: (data: Uint8Arr
   return {
     size: (value) => toBytes(value).length,
     write: (value, out, at) => out.set(toBytes(value), at),
-    read: fromBytes,
+    read: (bytes, from, to) => fromBytes(bytes.subarray(from, to)),
   };
 }
 
@@ -49,10 +49,10 @@ function ip4List(convert: (address: number) => Ip4): Codec<readonly Ip4[]> {
     write(value, out, at) {
       for (let i = 0; i < value.length; i++) writeU32(convert(value[i]!), out, at + 4 * i);
     },
-    read(data) {
-      if (data.length % 4 !== 0) return undefined;
+    read(bytes, from, to) {
+      if ((to - from) % 4 !== 0) return undefined;
       const list: Ip4[] = [];
-      for (let i = 0; i < data.length; i += 4) list.push(convert(readU32(data, i)));
+      for (let i = from; i < to; i += 4) list.push(convert(readU32(bytes, i)));
       return list;
     },
   };
@@ -74,7 +74,12 @@ const littleEndianList = ip4List(swappedIp4);
 const raw: Codec<Uint8Array> = {
   size: (value) => value.length,
   write: (value, out, at) => out.set(value, at),
-  read: (data) => data.slice(),
+  read(bytes, from, to) {
+    // For the few bytes of an identifier a loop is faster than `slice`.
+    const copy = new Uint8Array(to - from);
+    for (let i = from; i < to; i++) copy[i - from] = bytes[i]!;
+    return copy;
+  },
 };
 
 interface OptionEntry {
@@ -138,6 +143,12 @@ export type OptionCode = keyof typeof FAILOVER_OPTIONS;
 type OptionValue<C extends OptionCode> = (typeof FAILOVER_OPTIONS)[C]['codec'] extends Codec<infer T> ? T : never;
 /** Values of options by code. Absent and undefined both mean: not in the message. */
 export type OptionValues = { [C in OptionCode]?: OptionValue<C> | undefined };
+const OPTION_CODE_MAX = 41;
+
+/** To be filled. A list with room for every code: an object that grows by numbers is many times slower. */
+export function noOptions(): OptionValues {
+  return new Array<undefined>(OPTION_CODE_MAX + 1).fill(undefined) as OptionValues;
+}
 
 /** The options that open a group, so that a message may hold several of them (specification 1.3). */
 const GROUP_OPENER = 2;
@@ -161,13 +172,44 @@ export const MESSAGE_OPTIONS = {
   disconnect: [21, 16],
 } as const satisfies Record<MessageKind, readonly OptionCode[]>;
 
-function entryOf(code: OptionCode, profile: WireProfile): OptionEntry | undefined {
-  const entry: OptionEntry = FAILOVER_OPTIONS[code];
-  return entry.profiles === undefined || entry.profiles.includes(profile) ? entry : undefined;
+/** An option of a message as a profile writes it. */
+interface UsedOption {
+  readonly code: OptionCode;
+  readonly name: string;
+  readonly codec: Codec<unknown>;
 }
 
-function codecOf(entry: OptionEntry, profile: WireProfile): Codec<unknown> {
-  return profile === 'msft' && entry.msft !== undefined ? entry.msft : entry.codec;
+interface UsedOptions {
+  /** In the order of writing. */
+  readonly list: readonly UsedOption[];
+  readonly byCode: readonly (UsedOption | undefined)[];
+}
+
+/** Made from the tables once: they are gone through for every message. */
+const USED: Readonly<Record<WireProfile, Readonly<Record<MessageKind, UsedOptions>>>> = {
+  twinlease: usedBy('twinlease'),
+  isc: usedBy('isc'),
+  msft: usedBy('msft'),
+  draft: usedBy('draft'),
+};
+
+function usedBy(profile: WireProfile): Record<MessageKind, UsedOptions> {
+  const kinds = Object.keys(MESSAGE_OPTIONS) as MessageKind[];
+  return Object.fromEntries(kinds.map((kind) => [kind, usedIn(kind, profile)])) as Record<MessageKind, UsedOptions>;
+}
+
+function usedIn(kind: MessageKind, profile: WireProfile): UsedOptions {
+  const list: UsedOption[] = [];
+  const byCode = new Array<UsedOption | undefined>(OPTION_CODE_MAX + 1).fill(undefined);
+  for (const code of MESSAGE_OPTIONS[kind]) {
+    const entry: OptionEntry = FAILOVER_OPTIONS[code];
+    if (entry.profiles !== undefined && !entry.profiles.includes(profile)) continue;
+    const codec = profile === 'msft' && entry.msft !== undefined ? entry.msft : entry.codec;
+    const used = { code, name: entry.name, codec };
+    list.push(used);
+    byCode[code] = used;
+  }
+  return { list, byCode };
 }
 
 /** One option as it lies in a frame. */
@@ -208,17 +250,16 @@ export function readOptions(
 ): Read<readonly OptionValues[]> {
   const listed = listOptions(bytes, from);
   if (listed.kind === 'bad') return listed;
-  const used: readonly number[] = MESSAGE_OPTIONS[kind];
-  const isGrouped = used[0] === GROUP_OPENER;
-  const openers = isGrouped ? listed.value.filter((option) => option.code === GROUP_OPENER).length : 0;
-  const groups: OptionValues[] = openers > 1 ? [] : [{}];
+  const isGrouped = MESSAGE_OPTIONS[kind][0] === GROUP_OPENER;
+  let openers = 0;
+  if (isGrouped) for (const { code } of listed.value) if (code === GROUP_OPENER) openers++;
+  const { byCode } = USED[profile][kind];
+  const groups: OptionValues[] = openers > 1 ? [] : [noOptions()];
   for (const option of listed.value) {
-    if (!used.includes(option.code)) continue;
-    const code = option.code as OptionCode;
-    const entry = entryOf(code, profile);
-    if (entry === undefined) continue;
-    if (openers > 1 && code === GROUP_OPENER) groups.push({});
-    const problem = readOne(bytes, option, entry, profile, groups.at(-1));
+    const used = option.code <= OPTION_CODE_MAX ? byCode[option.code] : undefined;
+    if (used === undefined) continue;
+    if (openers > 1 && option.code === GROUP_OPENER) groups.push(noOptions());
+    const problem = readOne(bytes, option, used, groups.at(-1));
     if (problem !== undefined) return problem;
   }
   return { kind: 'ok', value: groups };
@@ -227,17 +268,16 @@ export function readOptions(
 function readOne(
   bytes: Uint8Array,
   option: RawOption,
-  entry: OptionEntry,
-  profile: WireProfile,
+  { name, codec }: UsedOption,
   into: OptionValues | undefined,
 ): Bad | undefined {
-  if (into === undefined) return bad(`option ${entry.name} before the first of several addresses`, option.at);
+  if (into === undefined) return bad(`option ${name} before the first of several addresses`, option.at);
   // The table gives each code its own type of value; here the code is known only as a number.
   const values = into as Record<number, unknown>;
   // The draft forbids it, and dhcpd closes the connection (specification 1.3, 2.2).
-  if (values[option.code] !== undefined) return bad(`option ${entry.name} appears twice`, option.at);
-  const value = codecOf(entry, profile).read(bytes.subarray(option.dataAt, option.end));
-  if (value === undefined) return bad(`option ${entry.name} has a wrong length`, option.at);
+  if (values[option.code] !== undefined) return bad(`option ${name} appears twice`, option.at);
+  const value = codec.read(bytes, option.dataAt, option.end);
+  if (value === undefined) return bad(`option ${name} has a wrong length`, option.at);
   values[option.code] = value;
   return undefined;
 }
@@ -245,10 +285,9 @@ function readOne(
 /** Bytes that `writeOptions` will write. */
 export function optionsSize(values: OptionValues, kind: MessageKind, profile: WireProfile): number {
   let size = 0;
-  for (const code of MESSAGE_OPTIONS[kind]) {
+  for (const { code, codec } of USED[profile][kind].list) {
     const value: unknown = values[code];
-    const entry = value === undefined ? undefined : entryOf(code, profile);
-    if (entry !== undefined) size += OPTION_HEADER_BYTES + codecOf(entry, profile).size(value);
+    if (value !== undefined) size += OPTION_HEADER_BYTES + codec.size(value);
   }
   return size;
 }
@@ -261,11 +300,9 @@ export function writeOptions(
   out: Uint8Array,
   at: number,
 ): number {
-  for (const code of MESSAGE_OPTIONS[kind]) {
+  for (const { code, codec } of USED[profile][kind].list) {
     const value: unknown = values[code];
-    const entry = value === undefined ? undefined : entryOf(code, profile);
-    if (entry === undefined) continue;
-    const codec = codecOf(entry, profile);
+    if (value === undefined) continue;
     const size = codec.size(value);
     writeU16(code, out, at);
     writeU16(size, out, at + 2);

@@ -14,6 +14,9 @@ export const WINDOWS_HASHES_HARDWARE = true;
 /** *unverified*, W3: one sentence of [MS-DHCPF] lets both servers send CONNECT; one that a primary gets is passed over. */
 export const WINDOWS_SECONDARY_MAY_CONNECT = true;
 
+/** *unverified*: whether the xids of its messages rise, as the draft wants it (specification 1.12), so that it is not demanded of it. */
+export const WINDOWS_XIDS_RISE = false;
+
 /** *unverified* (specification 3.3): the type octet of its digests. */
 export const WINDOWS_DIGEST_TYPE = 2;
 /**

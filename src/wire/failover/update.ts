@@ -13,7 +13,7 @@ import {
   type WireProfile,
 } from './messages.ts';
 import { bindingStateOf } from './numbers.ts';
-import type { OptionCode, OptionValues } from './options.ts';
+import { noOptions, type OptionCode, type OptionValues } from './options.ts';
 import { utf16Bytes } from './text.ts';
 import {
   WINDOWS_ACCESS_OPTIONS,
@@ -69,7 +69,10 @@ export function windowsText(text: string): Uint8Array {
 
 export function updateToOptions(update: BindingUpdate, profile: WireProfile): OptionValues {
   if (profile === 'msft') return updateToMsft(update);
-  const values: OptionValues = { 2: update.address, 3: BINDING_STATES[update.state], 12: update.ipFlags };
+  const values = noOptions();
+  values[2] = update.address;
+  values[3] = BINDING_STATES[update.state];
+  values[12] = update.ipFlags;
   putClient(values, update);
   if (profile === 'isc') {
     values[13] = forEverInIsc(update.leaseEndAt);
@@ -148,9 +151,17 @@ function updateToMsft(update: BindingUpdate): OptionValues {
   if (state === 'free' || state === 'backup') {
     // An ownership move has IP-flags 0 and nothing of a client (specification 3.4, 3.5).
     const status = ownershipStatus(state, update.move);
-    return { 2: update.address, 3: status, 12: 0, 33: update.vendorUse?.get(SUBNET_MASK) };
+    const values = noOptions();
+    values[2] = update.address;
+    values[3] = status;
+    values[12] = 0;
+    values[33] = update.vendorUse?.get(SUBNET_MASK);
+    return values;
   }
-  const values: OptionValues = { 2: update.address, 3: WINDOWS_LEASE_STATUS[state], 12: msftFlags(update) };
+  const values = noOptions();
+  values[2] = update.address;
+  values[3] = WINDOWS_LEASE_STATUS[state];
+  values[12] = msftFlags(update);
   putClient(values, update);
   putServerData(values, update);
   // Without option 5 the status would be read as an ownership move, so an update without a client gets an empty one.
@@ -210,7 +221,9 @@ export function optionsToUpdate(values: OptionValues, profile: WireProfile, inde
     stateSinceAt: values[25],
     lastTransactionAt: values[6],
     ipFlags: isMsft ? undefined : values[12],
-    ...extras,
+    ddns: extras.ddns,
+    requestOptions: extras.requestOptions,
+    replyOptions: extras.replyOptions,
     vendorUse: vendorUse(values),
     move: ownership?.move,
     scopeId: hardware.scopeId,

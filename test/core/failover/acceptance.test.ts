@@ -263,6 +263,19 @@ test('5.2 the receiver stores EXPIRED, RELEASED and RESET as FREE with all times
   }
 });
 
+test('I3 a lease that comes back to an address set aside here is not thought shorter than the partner was told before', () => {
+  const promised = { sentPotentialAt: at(900), ackedPotentialAt: at(700), leaseEndAt: at(0), hardware: undefined };
+  const back = update('active', { leaseEndAt: at(200), potentialEndAt: at(300) });
+  for (const state of ['abandoned', 'reset'] as const) {
+    const next = applied(ours(state, promised), back, at(0), 'twinlease', 5);
+    assert.equal(next.sentPotentialAt, at(900), state);
+    // Grants go by the other two, which are of the lease as the partner knows it.
+    assert.deepEqual([next.ackedPotentialAt, next.recvPotentialAt], [0, at(300)], state);
+  }
+  // A partner of another make knows no such promise of an abandoned address.
+  assert.equal(applied(ours('abandoned', promised), back, at(0), 'isc', 0).sentPotentialAt, 0);
+});
+
 test('RESET of an address set aside here waits while a forgotten lease may run, unless this server is the one that forgot', () => {
   const aside = ours('abandoned');
   assert.equal(outcome(aside, update('reset'), { mayReset: true }), 'accept');

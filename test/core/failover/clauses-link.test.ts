@@ -1,12 +1,14 @@
 /** Specification 1.1, 1.7 to 1.11, 1.13: connections of the real endpoint. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { bucketsOf } from '../../../src/core/failover/context.ts';
 import { limitsOf } from '../../../src/core/failover/endpoint.ts';
+import { hashBucketsForPercent } from '../../../src/wire/failover/hash-buckets.ts';
 import { type BindingUpdate, REJECT_REASONS, type RejectReason } from '../../../src/wire/failover/messages.ts';
 import type { Ip4, Sec } from '../../../src/wire/units.ts';
 import { PROFILES, ROLES } from '../../clauses/parties.ts';
 import { at, everyBinding } from './clauses-fixtures.ts';
-import { address, CLIENT, eventsOf, FIRST, isClosed, kindsOf, OTHER_CLIENT, Rig, WALL } from './rig.ts';
+import { address, CLIENT, eventsOf, FIRST, isClosed, kindsOf, MCLT, OTHER_CLIENT, Rig, WALL } from './rig.ts';
 
 /* 1.7, reasons */
 
@@ -311,22 +313,69 @@ test('step 7: the primary’s MCLT is adopted, kept, and used without contact an
   assert.equal(refusal({ mcltSec: 0 }), 'invalid-mclt');
 });
 
-test('step 8: the hash buckets of CONNECT hold in NORMAL [1.8 step-8] [D 7.8.2 hba]', () => {
-  const rig = new Rig({ role: 'secondary', owner: 'free' })
-    .start()
-    .link({ hashBuckets: new Uint8Array(32).fill(0x01) });
+test('of two of ours the secondary never grants by a longer MCLT that was told, but waits by it', () => {
+  const longer = MCLT * 5;
+  const rig = new Rig({ role: 'secondary' }).start().link({ mcltSec: longer });
   rig.says('communications-interrupted');
-  rig.told({ address: address(FIRST), state: 'backup' });
-  for (let bucket = 0; bucket < 16; bucket++) {
-    const { yes } = rig.endpoint.rights.answers(rig.now, {
-      scopeId: rig.config.scopeIds[0]!,
-      bucket,
-      secs: 0,
-      unansweredMs: 0,
-    });
-    assert.equal(yes, bucket % 8 !== 0, `bucket ${bucket}`);
+  assert.equal(rig.endpoint.rights.grantSec(rig.now, 5000 as Sec, undefined), MCLT);
+  assert.equal(waitAfterPartnerDown(rig), longer + 5);
+});
+
+test('what the primary gave by a longer MCLT is waited for after it told the shorter one, and as long as it may run', () => {
+  for (const [laterSec, waitSec] of [
+    [10, MCLT * 5],
+    [MCLT * 5 + 6, MCLT],
+  ] as const) {
+    const rig = new Rig({ role: 'secondary' }).start().link({ mcltSec: MCLT * 5 });
+    rig.says('communications-interrupted');
+    rig.step({ kind: 'disconnected', why: 'again' });
+    rig.link().says('communications-interrupted');
+    rig.waitInContact(laterSec);
+    assert.equal(waitAfterPartnerDown(rig), waitSec + 5, `${laterSec} s later`);
   }
 });
+
+test('of two of ours the secondary grants by a shorter MCLT that was told, and waits by its own', () => {
+  const rig = new Rig({ role: 'secondary' }).start().link({ mcltSec: MCLT / 2 });
+  rig.says('communications-interrupted');
+  assert.equal(rig.endpoint.rights.grantSec(rig.now, 5000 as Sec, undefined), MCLT / 2);
+  assert.equal(waitAfterPartnerDown(rig), MCLT + 5);
+});
+
+/** How long the partner's addresses are not used after it was declared down. */
+function waitAfterPartnerDown(rig: Rig): number {
+  rig.step({ kind: 'disconnected', why: 'cut' });
+  rig.command({ kind: 'partner-down' });
+  return (rig.endpoint.rights.partnersUsableAt(rig.now) ?? 0) - rig.endpoint.record().partnerDownAt;
+}
+
+test('step 8: the hash buckets of CONNECT hold in NORMAL [1.8 step-8] [D 7.8.2 hba]', () => {
+  for (const profile of ['draft', 'isc'] as const) {
+    const rig = new Rig({ role: 'secondary', owner: 'free', profile })
+      .start()
+      .link({ hashBuckets: new Uint8Array(32).fill(0x01) });
+    rig.says('communications-interrupted');
+    rig.told({ address: address(FIRST), state: 'backup' });
+    for (let bucket = 0; bucket < 16; bucket++) assert.equal(answersBucket(rig, bucket), bucket % 8 !== 0, profile);
+  }
+});
+
+test('two of ours go by their own configuration, which both have by the time a change is made', () => {
+  const told = hashBucketsForPercent(50);
+  const rig = new Rig({ role: 'secondary', owner: 'free', config: { percentage: 5 } })
+    .start()
+    .link({ hashBuckets: told });
+  rig.says('communications-interrupted');
+  rig.told({ address: address(FIRST), state: 'backup' });
+  assert.notDeepEqual(told, bucketsOf(rig.config));
+  for (let bucket = 0; bucket < 256; bucket++)
+    assert.equal(answersBucket(rig, bucket), bucket >= 13, `bucket ${bucket}`);
+});
+
+function answersBucket(rig: Rig, bucket: number): boolean {
+  const ask = { scopeId: rig.config.scopeIds[0]!, bucket, secs: 0, unansweredMs: 0 };
+  return rig.endpoint.rights.answers(rig.now, ask).yes;
+}
 
 test('after a rejecting CONNECTACK the sender closes [1.8 secondary/after-reject]', () => {
   const rig = new Rig({ role: 'secondary' }).start().link({ relationshipName: 'x' });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Binding } from '../../../src/core/bindings/binding.ts';
 import { bucketsOf } from '../../../src/core/failover/context.ts';
 import type { EndpointConfig, RelationshipRecord } from '../../../src/core/failover/endpoint-types.ts';
+import { initialRecord } from '../../../src/core/failover/initial-record.ts';
 import { countSet } from '../../../src/wire/failover/hash-buckets.ts';
 import { type EpochSec, INFINITE_AT, INFINITE_SEC, type Sec } from '../../../src/wire/units.ts';
 import { PROFILES, ROLES } from '../../clauses/parties.ts';
@@ -355,6 +356,25 @@ test('MCLT made shorter: waits use the longer one for its own length, durably [6
     changedAt + 3600 + 5 + 60 + 5,
     'after that length no more',
   );
+});
+
+test('a server whose store is lost waits by the longer MCLT that the configuration remembers [6.5 mclt-durable]', () => {
+  const lost = { holdsAllData: false, wantsAll: true, gaveNoLease: false };
+  const { config, now } = new Rig({ config: { mcltSec: 60 as Sec } });
+  const waitSec = (untilAt: number): number => {
+    const remembering = { ...config, formerMclt: { sec: 3600 as Sec, untilAt: at(untilAt) } };
+    return initialRecord(remembering, now, lost).recoverWaitUntilAt - now.wallAt;
+  };
+  assert.equal(waitSec(now.wallAt + 1), 3600 + 5);
+  assert.equal(waitSec(now.wallAt), 60 + 5);
+  const rig = new Rig({
+    config: { mcltSec: 60 as Sec, formerMclt: { sec: 3600 as Sec, untilAt: at(now.wallAt + 600) } },
+    record: { state: 'normal' },
+  }).into('normal');
+  rig.step({ kind: 'disconnected', why: 'cut' });
+  rig.command({ kind: 'partner-down' });
+  const { partnerDownAt } = rig.endpoint.record();
+  assert.equal(rig.endpoint.rights.partnersUsableAt(rig.now), partnerDownAt + 3600 + 5);
 });
 
 test('buckets of the primary = round(256 × percent / 100) [6.5 buckets]', () => {

@@ -322,6 +322,8 @@ export class Dhcpd {
       const lease = this.#queue.shift();
       if (lease === undefined) break;
       lease.hasChanged = false;
+      // Whether the partner gets it or not: from now on the lease cannot be taken back silently.
+      lease.rewindTo = undefined;
       this.#flights.set(this.#xid, lease);
       this.#send({ kind: 'bndupd', updates: [this.#told(lease)] });
     }

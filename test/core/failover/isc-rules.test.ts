@@ -360,6 +360,46 @@ test('2.14-7 as primary POTENTIAL-CONFLICT comes before CONFLICT-DONE on each co
   assert.deepEqual(told(), ['potential-conflict', 'conflict-done', 'normal']);
 });
 
+for (const role of ROLES)
+  for (const isAfterRestart of [false, true])
+    test(`2.5 as ${role}${isAfterRestart ? ', restarted meanwhile' : ''}: a dhcpd that lost its leases in a conflict gets all of them, and waits before it serves`, () => {
+      const lab = new IscLab({ role, mcltSec: 60 });
+      lab.start().settle().advance(2);
+      lab.lease('us', 'c1', 3000);
+      lab.settle().advance(2);
+      lab.cut();
+      lab.command({ kind: 'partner-down' });
+      lab.lease('us', 'c2', 3000);
+      lab.isCut = false;
+      // As far as both say POTENTIAL-CONFLICT.
+      while (lab.states !== 'potential-conflict / potential-conflict') lab.deliver(1, 1);
+      lab.kill('dhcpd');
+      assert.equal(lab.endpoint.state, 'resolution-interrupted');
+      if (isAfterRestart) {
+        lab.kill('us');
+        lab.revive('us');
+      }
+      lab.revive('dhcpd', true);
+      lab.advance(30);
+      assert.equal(lab.states, 'communications-interrupted / recover-wait');
+      assert.equal(lab.lease('dhcpd', 'c3'), undefined);
+      assert.equal(lab.dhcpdCount('active'), 2);
+      assert.deepEqual(lab.differences(), []);
+      lab.advance(90);
+      assert.equal(lab.states, 'normal / normal');
+      assert.deepEqual(lab.differences(), []);
+      assert.deepEqual(lab.clashes, []);
+    });
+
+test('2.5 only the first STATE of a connection tells of lost leases; outside a conflict RECOVER is what the table says', () => {
+  for (const mine of ['potential-conflict', 'resolution-interrupted', 'conflict-done'] as const) {
+    assert.equal(iscReaction(mine, 'recover', true), 'start-over');
+    assert.equal(iscReaction(mine, 'recover', false), 'by-table');
+  }
+  for (const mine of ['normal', 'communications-interrupted', 'partner-down', 'recover', 'recover-done'] as const)
+    assert.equal(iscReaction(mine, 'recover', true), 'by-table');
+});
+
 test('2.14-10 as secondary a lease that is over stays until the primary in NORMAL expires it, in the very second of its end', () => {
   const one = normal('secondary');
   one.lease(FIRST, CLIENT, 60);

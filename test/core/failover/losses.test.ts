@@ -201,3 +201,20 @@ test('4.3 an end that the partner was told of before it lost its store is not un
   assert.equal(sweep(pair, 'A'), 0);
   assert.notEqual(pair.lease('A', 'c', 600)?.address, address);
 });
+
+test('the status tells what of the partner’s leases is not here yet, and since when a store is known to be lost', () => {
+  const pair = new Pair({ mcltSec: MCLT_SEC }).start().advance(3000);
+  const lacks = (side: Side) => pair.servers[side].endpoint.status(pair.now(side)).lacks;
+  const loss = (side: Side) => pair.servers[side].endpoint.status(pair.now(side)).loss;
+  assert.deepEqual([lacks('A'), lacks('B'), loss('A'), loss('B')], [undefined, undefined, undefined, undefined]);
+  pair.kill('A').advance(1000).cut();
+  pair.revive('A', true);
+  assert.equal(lacks('A'), 'everything');
+  pair.heal().advance(20_000);
+  assert.deepEqual([lacks('A'), lacks('B')], [undefined, undefined]);
+  for (const side of SIDES) {
+    const found = loss(side);
+    assert.equal(found?.waitMcltSec, MCLT_SEC);
+    assert.ok(Math.abs(pair.now(side).wallAt - (found?.at ?? 0)) <= 30);
+  }
+});

@@ -77,6 +77,30 @@ for (const side of SIDES) {
   });
 }
 
+test('5.4 a client that moved while the servers did not hear of each other keeps its newer lease; the older is over after MCLT', () => {
+  const pair = normalPair({ mcltSec: 60 });
+  pair.cut().advance(2000);
+  const older = pair.lease('A', 'c')!;
+  pair.advance(3000);
+  const newer = pair.lease('B', 'c')!;
+  assert.notEqual(older.address, newer.address);
+  pair.heal().advance(5000);
+  for (const side of SIDES)
+    assert.deepEqual(
+      [older, newer].map(({ address }) => pair.find(side, address).state),
+      ['active', 'active'],
+    );
+  assert.ok(pair.find('B', older.address).leaseEndAt <= pair.now('B').wallAt + 60);
+  assert.equal(pair.lease('B', 'c')?.address, newer.address);
+  pair.advance(70_000);
+  for (const side of SIDES)
+    assert.deepEqual(
+      [older, newer].map(({ address }) => pair.find(side, address).state),
+      ['free', 'active'],
+    );
+  assertAgreed(pair);
+});
+
 test('4.3 an old copy that ran on alone, and so has a new sequence, is told all the same', () => {
   const pair = normalPair({ mcltSec: 60 });
   pair.advance(15_000);

@@ -93,6 +93,7 @@ const relationship: fc.Arbitrary<RelationshipRecord> = fc.record(
     lossAt: at,
     toldSequence: fc.maxSafeNat(),
     adoptedMcltSec: sec,
+    partnerConnectAt: at,
   },
   {
     requiredKeys: [...RELATIONSHIP_KEYS],

@@ -17,7 +17,10 @@ export interface SeedJob {
 export interface ScenarioJob {
   readonly kind: 'scenarios';
   readonly index: number;
+  /** Of the first world; the others follow. */
   readonly seed: number;
+  /** Only this one of its worlds, counted from 0. */
+  readonly variant?: number;
   /** `short`: more clients than addresses, which change all the time. `busy`: so many clients that the window of updates fills. */
   readonly crowd?: 'short' | 'busy';
   readonly stopsAtFailure: boolean;

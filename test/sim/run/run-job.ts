@@ -1,7 +1,6 @@
 /** Runs one job of seeds or scenarios; in a worker, or where it is called. */
 import { crowdedWorld, randomWorld } from '../../../src/sim/random-world.ts';
-import { SCENARIOS, scenarioWorld } from '../../../src/sim/scenarios.ts';
-import { SIDES } from '../../../src/sim/sides.ts';
+import { SCENARIOS, scenarioWorlds } from '../../../src/sim/scenarios.ts';
 import { type SimOptions, simulate } from '../../../src/sim/simulate.ts';
 import { addReport, addThrown, emptyTotals, type Totals } from '../../../src/sim/totals.ts';
 import type { Job } from './job.ts';
@@ -33,10 +32,7 @@ function* worlds(job: Job): Generator<SimOptions> {
   }
   const scenario = SCENARIOS[job.index];
   if (scenario === undefined) return;
-  let seed = job.seed;
-  for (const mode of ['LoadBalance', 'HotStandby'] as const)
-    for (const side of SIDES) {
-      const world = scenarioWorld(scenario, mode, side, seed++);
-      yield job.crowd === undefined ? world : { ...world, ...CROWDS[job.crowd] };
-    }
+  const all = scenarioWorlds(scenario, job.seed);
+  for (const world of job.variant === undefined ? all : all.slice(job.variant, job.variant + 1))
+    yield job.crowd === undefined ? world : { ...world, ...CROWDS[job.crowd] };
 }
