@@ -61,23 +61,25 @@ export const AIMED_SCENARIOS: readonly Scenario[] = [
     ],
   },
   {
-    name: 'back in PARTNER-DOWN after all leases have ended, and asked for everything over a slow link',
+    name: 'leases of long ago end in PARTNER-DOWN while the partner is told of them over a slow link',
     options: { leaseSec: 120 },
     steps: (side) => [
       doIt({ kind: 'kill', side }, 60),
       ...declareDown(side),
-      doIt({ kind: 'kill', side: otherSide(side) }, 60),
+      // Nothing ends meanwhile.
+      doIt({ kind: 'clock', side: otherSide(side), isTrusted: false }, 30),
       doIt({ kind: 'wipe', side }, 3 * LONG_SEC),
       doIt({ kind: 'link-latency', ms: 1400 }),
-      doIt({ kind: 'start', side: otherSide(side) }),
       doIt({ kind: 'start', side }),
+      whenState(side, 'recover'),
+      doIt({ kind: 'clock', side: otherSide(side), isTrusted: true }, 3),
       whenSettled,
     ],
   },
   {
     name: 'store lost in POTENTIAL-CONFLICT with leases that it gave alone',
     isFalseDown: true,
-    options: { linkLatencyMs: 1200, poolSizes: [60], clients: 70, stayMeanSec: 30 },
+    options: { linkLatencyMs: 1200, poolSizes: [80], clients: 80, stayMeanSec: 30 },
     steps: (side) => [
       ...bothDeclareDown(),
       doIt({ kind: 'heal' }, 90),

@@ -25,7 +25,7 @@ export const RULES = {
   I18: 'silence: no answer to clients in a state that has none',
   I19: 'recover-wait: a server that lost its data is silent until what it may have promised has ended',
   I20: 'answered: a new client has exactly one answer, by hash and mode, and one at least when it repeats itself',
-  I21: 'available: a known lease is renewed by every server that hears of it',
+  I21: 'available: a known lease is renewed, and offered again, by every server that hears of it',
   I22: 'keep-alive: the link is never silent for long, and a silent partner is noticed',
   I23: 'never NORMAL alone, and never both in PARTNER-DOWN while they talk',
   I24: 'legal steps: every change of a state or a binding is one that the specification has',

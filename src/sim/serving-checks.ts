@@ -14,6 +14,7 @@ import { type Ip4, ip4, sameBytes, toHex } from '../wire/units.ts';
 import { describeBinding, identityOf, shortAddress } from './describe.ts';
 import { type Ask, clientIndexOf } from './lan.ts';
 import type { Life, SavedBinding } from './life.ts';
+import { OfferChecks } from './offer-checks.ts';
 import { readPacket } from './packets.ts';
 import type { ServerProcess } from './process.ts';
 import { rfc3074Bucket } from './responsible.ts';
@@ -85,6 +86,7 @@ export class ServingChecks {
   readonly #world: WorldView;
   readonly #checker: CheckerView;
   readonly #report: Report;
+  readonly #offers: OfferChecks;
   #before: Before | undefined;
   #isOffered = false;
   #canOffer = false;
@@ -111,6 +113,7 @@ export class ServingChecks {
     this.#world = world;
     this.#checker = checker;
     this.#report = report;
+    this.#offers = new OfferChecks(report, () => checker.looked('I21'));
   }
 
   /** I19: what the forgotten store promised runs at least MCLT more. */
@@ -311,9 +314,14 @@ export class ServingChecks {
     if (isShared && (MUTE.has(state) || (state === 'recover-done' && !(isRenewal && reply.messageType === 'ack'))))
       this.#report('I18', `${side} answers ${reply.messageType} in ${state}`);
     this.#checkForgotten(process, reply);
-    if (reply.messageType === 'offer' || reply.messageType === 'nak') return;
-    if (reply.address === 0 || this.#before === undefined) return;
+    if (reply.messageType === 'nak' || reply.address === 0 || this.#before === undefined) return;
     const { address } = reply;
+    const { packet } = this.#before;
+    if (reply.messageType === 'offer') {
+      if (!this.#hasReservation(packet)) this.#offers.offered(process, packet, address);
+      return;
+    }
+    this.#offers.granted(packet, address);
     const saved = process.saved.get(address);
     const binding = process.table.find(address);
     if (

@@ -251,9 +251,11 @@ export function onAnswers(ctx: Context, xid: number, answers: readonly BindingAn
   const byAddress = new Map(answers.map((answer) => [answer.address, answer]));
   for (const item of flight.items) {
     ctx.outbox.byAddress.delete(item.address);
-    ctx.outbox.sentEnds.delete(item.address);
     if (item.isOfJob && ctx.outbox.job !== undefined) ctx.outbox.job.pending--;
     const answer = byAddress.get(item.address);
+    // A partner that knows better has perhaps leased the address to another, and tells so in a moment (specification 5.4): until then
+    // the end stands.
+    if (answer?.rejectReason !== 'outdated-binding-information') ctx.outbox.sentEnds.delete(item.address);
     const binding = ctx.bindings.find(item.address);
     if (binding === undefined) continue;
     if (answer === undefined) queue(ctx, item.address);
